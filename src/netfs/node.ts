@@ -1,0 +1,117 @@
+/**
+ * The one interface between the doors (9P, FUSE) and the tree: a Node is a file that can be walked
+ * to, a Handle is a file opened. The doors know nothing else; the tree knows no tag, fid or nodeid.
+ */
+import type { Caller } from '../policy/identity.ts';
+
+export type Awaitable<T> = T | Promise<T>;
+
+/** qid.type bits, stat(5). */
+export const QTDIR = 0x80;
+export const QTFILE = 0x00;
+
+/** A file's identity: `path` is unique among all files of a server and never changes its meaning. */
+export interface Qid {
+  readonly type: number;
+  readonly vers: number;
+  readonly path: number;
+}
+
+export interface Stat {
+  readonly name: string;
+  readonly qid: Qid;
+  /** The nine permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Content in bytes; 0 for files whose content is made when read. */
+  readonly length: number;
+  /** Bytes waiting in a stream: 9P2000's stat shows them as the length, Linux's st_size does not. */
+  readonly queued?: number;
+  /** Seconds since the epoch. */
+  readonly atime: number;
+  readonly mtime: number;
+}
+
+/** What a wstat or setattr asks for; a field that is absent is not touched. */
+export interface StatChange {
+  name?: string;
+  mode?: number;
+  uid?: number;
+  gid?: number;
+  length?: number;
+  atime?: number;
+  mtime?: number;
+}
+
+/** How a file is opened; at least one of read and write is set. */
+export interface OpenMode {
+  readonly read: boolean;
+  readonly write: boolean;
+  readonly truncate: boolean;
+}
+
+/**
+ * One request from one caller. `signal` fires on Tflush, on a clunk of the fid, on hang-up; its reason
+ * is the FsError to fail with. It is made when it is first asked for: a request that never waits
+ * should not ask.
+ */
+export interface Req {
+  readonly caller: Caller;
+  readonly signal: AbortSignal;
+}
+
+/** Where a read puts its answer. Memory is taken only when there are bytes to put into it. */
+export interface Reply {
+  /** The most bytes that may be answered. */
+  readonly count: number;
+  /**
+   * Room for up to `size` bytes (at most `count`), inside the reply that will be sent. Called once,
+   * in the same synchronous step as the taking of the bytes from their queue.
+   */
+  room(size: number): Buffer;
+}
+
+export interface Node {
+  readonly qid: Qid;
+  /** The directory that holds it; the root's parent is the root. */
+  readonly parent: DirNode;
+  stat(): Stat;
+  /** Called after the permission bits were checked; `open` checks what bits cannot say. */
+  open(mode: OpenMode, req: Req): Awaitable<Handle>;
+  /** Absent: permission denied. Applies the whole change or throws and applies none of it. */
+  wstat?(change: StatChange, req: Req): Awaitable<void>;
+}
+
+export interface DirNode extends Node {
+  /** The file of that name, or undefined. `.` and `..` are the door's. */
+  walk(name: string, req: Req): Awaitable<Node | undefined>;
+  children(req: Req): Iterable<Node>;
+}
+
+/**
+ * A file opened: what a 9P fid and a FUSE fh point at. Opening clone or listen yields the ctl of a new
+ * conversation, so `node` may differ from the node that was opened.
+ */
+export interface Handle {
+  readonly node: Node;
+  /** The offset means nothing. */
+  readonly stream: boolean;
+  /**
+   * Puts up to reply.count bytes into the reply and returns how many; 0 is end of file. Several may be
+   * outstanding and are served in their order. Bytes leave a queue only in the synchronous step that
+   * settles the answer, so a read aborted by its signal has taken nothing.
+   */
+  read(offset: number, reply: Reply, req: Req): Awaitable<number>;
+  /**
+   * Returns how many bytes were taken, less than data.length only if the signal fired half-way.
+   * `data` belongs to the callee until the answer settles.
+   */
+  write(offset: number, data: Buffer, req: Req): Awaitable<number>;
+  /** Last clunk or RELEASE. Cannot fail; what still waits on this handle is failed by its own signal. */
+  close(): void;
+}
+
+export function isDir(node: Node): node is DirNode {
+  return (node.qid.type & QTDIR) !== 0;
+}

@@ -1,0 +1,64 @@
+/** Unix's permission check: the owner's bits, or else the group's, or else everybody's. */
+import { sameCaller, type Caller } from './identity.ts';
+import { FsError } from '../netfs/error.ts';
+
+export const R = 4;
+export const W = 2;
+export const X = 1;
+
+/** A file's owner, group and nine bits. */
+export interface Permissions {
+  owner: Caller;
+  gid: number;
+  mode: number;
+}
+
+/** Who passes everywhere, like root on Unix: the user that runs the server. */
+export class Authority {
+  readonly owner: Caller;
+
+  constructor(owner: Caller) {
+    this.owner = owner;
+  }
+
+  isOwner(caller: Caller): boolean {
+    return sameCaller(caller, this.owner);
+  }
+
+  /** Whether all of `need` (R, W, X or'ed) is granted to the caller. Only one class of bits counts, as in Unix. */
+  allows(caller: Caller, file: Permissions, need: number): boolean {
+    if (this.isOwner(caller)) return true;
+    return (bitsFor(caller, file) & need) === need;
+  }
+
+  /**
+   * Changes mode, owner and group by Unix's rules: the file's owner or the server's owner changes the
+   * mode; only the server's owner gives a file away; a new group must be one of the caller's.
+   * Checks everything before it changes anything.
+   */
+  change(caller: Caller, file: Permissions, to: { mode?: number; owner?: Caller; gid?: number }): void {
+    const privileged = this.isOwner(caller);
+    const touches = to.mode !== undefined || to.owner !== undefined || to.gid !== undefined;
+    if (touches && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Eperm');
+    if (to.owner !== undefined && !privileged && !sameCaller(to.owner, file.owner)) {
+      throw new FsError('Eperm', 'only the owner of the server gives a file away');
+    }
+    if (to.gid !== undefined && !privileged && to.gid !== file.gid && !inGroup(caller, to.gid)) {
+      throw new FsError('Eperm', 'you are not a member of that group');
+    }
+    if (to.mode !== undefined) file.mode = to.mode;
+    if (to.owner !== undefined && !sameCaller(to.owner, file.owner)) file.owner = to.owner;
+    if (to.gid !== undefined) file.gid = to.gid;
+  }
+}
+
+function bitsFor(caller: Caller, file: Permissions): number {
+  if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
+  if (inGroup(caller, file.gid)) return (file.mode >> 3) & 7;
+  return file.mode & 7;
+}
+
+function inGroup(caller: Caller, gid: number): boolean {
+  if (caller.name === 'none') return false;
+  return caller.gid === gid || caller.groups.includes(gid);
+}
