@@ -3,6 +3,7 @@
  * to, a Handle is a file opened. The doors know nothing else; the tree knows no tag, fid or nodeid.
  */
 import type { Caller } from '../policy/identity.ts';
+import type { Permissions } from '../policy/permissions.ts';
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -20,10 +21,7 @@ export interface Qid {
 export interface Stat {
   readonly name: string;
   readonly qid: Qid;
-  /** The nine permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
+  readonly permissions: Permissions;
   /** Content in bytes; 0 for files whose content is made when read. */
   readonly length: number;
   /** Bytes waiting in a stream: 9P2000's stat shows them as the length, Linux's st_size does not. */
@@ -37,7 +35,7 @@ export interface Stat {
 export interface StatChange {
   name?: string;
   mode?: number;
-  uid?: number;
+  owner?: Caller;
   gid?: number;
   length?: number;
   atime?: number;
@@ -66,14 +64,18 @@ export interface Reply {
   /** The most bytes that may be answered. */
   readonly count: number;
   /**
-   * Room for up to `size` bytes (at most `count`), inside the reply that will be sent. Called once,
-   * in the same synchronous step as the taking of the bytes from their queue.
+   * Room for `size` bytes, or for `count` if that is less, inside the reply that will be sent; to be
+   * filled in the same synchronous step. A later call replaces what an earlier one gave.
    */
   room(size: number): Buffer;
+  /** Nothing was there after all: the room is given back while the read waits. */
+  drop(): void;
 }
 
 export interface Node {
   readonly qid: Qid;
+  /** The file's owner, group and bits as they are now. */
+  readonly permissions: Permissions;
   /** The directory that holds it; the root's parent is the root. */
   readonly parent: DirNode;
   stat(): Stat;

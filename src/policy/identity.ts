@@ -1,7 +1,8 @@
 /**
  * Who asks. A caller is known by numbers (as the kernel knows him); names are looked up where a
- * protocol shows them.
+ * protocol shows or claims them.
  */
+import { FsError } from '../netfs/error.ts';
 
 export interface Caller {
   readonly name: string;
@@ -11,18 +12,73 @@ export interface Caller {
   readonly groups: readonly number[];
 }
 
-/** The uid and gid shown for whom nobody vouches: Linux's overflow id, also called nobody. */
+/** The uid and gid shown for whom nobody vouches: Linux's overflow id. */
 export const NOBODY = 65534;
+
+const NONE = 'none';
 
 /**
  * A caller nobody vouches for. Each call makes a new one, and it equals only itself: what one
  * unauthenticated connection opens is not another's.
  */
 export function unauthenticated(): Caller {
-  return { name: 'none', uid: NOBODY, gid: NOBODY, groups: [] };
+  return { name: NONE, uid: NOBODY, gid: NOBODY, groups: [] };
 }
 
-/** Nobody who is only the overflow id is anybody's equal. */
 export function sameCaller(a: Caller, b: Caller): boolean {
-  return a === b || (a.uid === b.uid && a.name !== 'none' && b.name !== 'none');
+  return a === b || (a.uid === b.uid && a.name !== NONE && b.name !== NONE);
 }
+
+/** Group bits are for those whose groups somebody vouches for. */
+export function inGroup(caller: Caller, gid: number): boolean {
+  return caller.name !== NONE && (caller.gid === gid || caller.groups.includes(gid));
+}
+
+/** The host's user database. */
+export interface Users {
+  byName(name: string): Caller | undefined;
+  byId(uid: number): Caller | undefined;
+  /** The names shown for ids; decimal where there is none. */
+  userName(uid: number): string;
+  groupName(gid: number): string;
+  groupId(name: string): number | undefined;
+}
+
+/** What the transport knows of the other end of a connection. */
+export interface Peer {
+  /** Who it is by the kernel's word; `none` where nobody says. */
+  readonly caller: Caller;
+  /**
+   * What an attach may claim: `self` only to be the caller; `anyone` is believed (root on a unix
+   * socket, or a TCP network that the operator trusts); `ignored` makes every claim the caller's.
+   */
+  readonly claims: 'self' | 'anyone' | 'ignored';
+}
+
+/** The name and number that an attach gives; undefined for the number of a client that has none. */
+export interface Claim {
+  readonly uname: string;
+  readonly uid: number | undefined;
+}
+
+/** Who an attach is by. A number counts more than a name; no claim at all is the peer itself. */
+export function identify(peer: Peer, claim: Claim, users: Users): Caller {
+  if (peer.claims === 'ignored') return peer.caller;
+  if (claim.uid === undefined && claim.uname === '') return peer.caller;
+  if (peer.claims === 'anyone') return claimed(claim, users);
+  if (claimsSelf(peer.caller, claim)) return peer.caller;
+  throw new FsError('Eperm', `${peer.caller.name} (uid ${peer.caller.uid}) attached as ${show(claim)}`);
+}
+
+/** Whom nobody knows is given nothing. */
+function claimed({ uname, uid }: Claim, users: Users): Caller {
+  if (uid !== undefined) return users.byId(uid) ?? { name: String(uid), uid, gid: NOBODY, groups: [] };
+  return users.byName(uname) ?? unauthenticated();
+}
+
+function claimsSelf(caller: Caller, { uname, uid }: Claim): boolean {
+  if (uid !== undefined) return uid === caller.uid;
+  return uname === caller.name || uname === String(caller.uid);
+}
+
+const show = ({ uname, uid }: Claim): string => (uid === undefined ? uname : `uid ${uid}`);

@@ -1,5 +1,5 @@
 /** Unix's permission check: the owner's bits, or else the group's, or else everybody's. */
-import { sameCaller, type Caller } from './identity.ts';
+import { inGroup, sameCaller, type Caller } from './identity.ts';
 import { FsError } from '../netfs/error.ts';
 
 export const R = 4;
@@ -56,9 +56,4 @@ function bitsFor(caller: Caller, file: Permissions): number {
   if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
   if (inGroup(caller, file.gid)) return (file.mode >> 3) & 7;
   return file.mode & 7;
-}
-
-function inGroup(caller: Caller, gid: number): boolean {
-  if (caller.name === 'none') return false;
-  return caller.gid === gid || caller.groups.includes(gid);
 }

@@ -1,0 +1,34 @@
+/** `slashnet write`: text or standard input into a file. */
+import type { Command } from 'commander';
+import type { Client } from '../client/index.ts';
+import { eachPath } from './each.ts';
+import { clientCommand, withClient, type SessionOptions } from './session.ts';
+
+export function register(program: Command): void {
+  clientCommand(program, 'write', 'write to a file of the tree')
+    .argument('<path>', 'the file')
+    .argument('[text...]', 'words, written at once with a newline (default: standard input)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  slashnet write tcp/3/ctl hangup        one control message
+  slashnet write tcp/3/ctl keepalive 30000
+  date | slashnet write tcp/3/data       bytes for the other side`,
+    )
+    .action((path: string, text: string[], options: SessionOptions) =>
+      withClient(options, client => write(client, path, text)),
+    );
+}
+
+async function write(client: Client, written: string, text: string[]): Promise<void> {
+  await eachPath('write', [written], async path => {
+    const file = await client.open(path, 'w', { truncate: true });
+    try {
+      if (text.length > 0) await file.write(`${text.join(' ')}\n`);
+      else for await (const chunk of process.stdin) await file.write(chunk as Buffer);
+    } finally {
+      await file.close();
+    }
+  });
+}

@@ -1,0 +1,177 @@
+/** A client attached to a tree: its files by path. */
+import type { Body, Dialect } from '../server/9p/messages.ts';
+import type { Connection, Reply, RequestName } from './connection.ts';
+import { entries, type Entry } from './directory.ts';
+import { NinepError } from './error.ts';
+import type { Fid, OpenMode, OpenOptions } from './fid.ts';
+import { File } from './file.ts';
+import type { Stat, StatChange } from './stat.ts';
+
+/** Files of one directory that are asked about at the same time. */
+const STATS_AT_ONCE = 32;
+
+export interface CallOptions {
+  /** Cancels the call; it fails with the signal's reason, unless the server was done before. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Paths are relative to the attached tree; blank elements and `.` are skipped. Every method fails with
+ * NinepError when the server refuses, TransportError when it is gone, ProtocolError when it is
+ * broken, or the signal's reason. Fids that a method needed are given back whatever happens.
+ */
+export class Client {
+  readonly connection: Connection;
+  /** The attached directory. */
+  readonly root: Fid;
+
+  constructor(connection: Connection, root: Fid) {
+    this.connection = connection;
+    this.root = root;
+  }
+
+  /** The dialect that was agreed upon. */
+  get dialect(): Dialect {
+    return this.connection.dialect;
+  }
+
+  /** The longest message in bytes. */
+  get msize(): number {
+    return this.connection.msize;
+  }
+
+  /** Settles with the reason when the connection has ended. */
+  get closed(): Promise<Error> {
+    return this.connection.closed;
+  }
+
+  /** One request and its answer, for what the other methods do not cover. The fids used are the caller's care. */
+  rpc<N extends RequestName>(type: N, body: Body<N>, signal?: AbortSignal): Promise<Reply<N>> {
+    return this.connection.rpc(type, body, signal);
+  }
+
+  /** A new fid for a path; clunk() it when done. */
+  walk(path: string, { signal }: CallOptions = {}): Promise<Fid> {
+    return this.root.walk(elements(path), signal);
+  }
+
+  /** Opens a file; close() it when done. */
+  async open(path: string, mode: OpenMode = 'r', options: OpenOptions = {}): Promise<File> {
+    const fid = await this.walk(path, options);
+    try {
+      await fid.open(mode, options);
+      return new File(fid);
+    } catch (error) {
+      await fid.clunk();
+      throw error;
+    }
+  }
+
+  stat(path: string, { signal }: CallOptions = {}): Promise<Stat> {
+    return this.#withFid(path, signal, fid => fid.stat(signal));
+  }
+
+  /** The names and qids in a directory, in the server's order. */
+  async readdir(path: string, options: CallOptions = {}): Promise<Entry[]> {
+    const dir = await this.open(path, 'r', options);
+    try {
+      return await entries(dir.fid, options.signal);
+    } finally {
+      await dir.close();
+    }
+  }
+
+  /** What a directory holds, in the server's order; of another file, its own stat. Files that vanish meanwhile are left out. */
+  async ls(path: string, { signal }: CallOptions = {}): Promise<Stat[]> {
+    const self = await this.stat(path, { signal });
+    if (!self.isDirectory) return [self];
+    const found = await this.readdir(path, { signal });
+    const stats = await mapSome(
+      found,
+      ({ name, stat }) => stat ?? this.#statIfThere(`${path}/${name}`, signal),
+    );
+    return stats.filter(stat => stat !== undefined);
+  }
+
+  async #statIfThere(path: string, signal: AbortSignal | undefined): Promise<Stat | undefined> {
+    try {
+      return await this.stat(path, { signal });
+    } catch (error) {
+      if (error instanceof NinepError && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** The whole content. On a stream it ends when the stream does. */
+  async readFile(path: string, options: CallOptions = {}): Promise<Buffer> {
+    const file = await this.open(path, 'r', options);
+    try {
+      return await file.readAll(options.signal);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Replaces the content, as `>` does in a shell. Up to iounit bytes are one write, as control files need. */
+  async writeFile(path: string, data: Uint8Array | string, options: CallOptions = {}): Promise<void> {
+    const file = await this.open(path, 'w', { ...options, truncate: true });
+    try {
+      await file.write(data, 0, options.signal);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Sets the nine permission bits, or computes them from what the file is. */
+  chmod(path: string, mode: number | ((old: Stat) => number), { signal }: CallOptions = {}): Promise<void> {
+    return this.#withFid(path, signal, async fid => {
+      const bits = typeof mode === 'number' ? mode : mode(await fid.stat(signal));
+      await fid.setStat({ mode: bits }, signal);
+    });
+  }
+
+  /** Changes owner or group: numbers, or names (not in 9P2000.L). */
+  chown(path: string, owner: Pick<StatChange, 'uid' | 'gid'>, options: CallOptions = {}): Promise<void> {
+    return this.setStat(path, owner, options);
+  }
+
+  /** Changes several things at once: all of them or, if the server refuses, none. */
+  setStat(path: string, change: StatChange, { signal }: CallOptions = {}): Promise<void> {
+    return this.#withFid(path, signal, fid => fid.setStat(change, signal));
+  }
+
+  /** Ends the connection; the server takes back all fids. Calls that wait fail with TransportError. */
+  close(): void {
+    this.connection.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #withFid<T>(
+    path: string,
+    signal: AbortSignal | undefined,
+    use: (fid: Fid) => Promise<T>,
+  ): Promise<T> {
+    const fid = await this.walk(path, { signal });
+    try {
+      return await use(fid);
+    } finally {
+      await fid.clunk();
+    }
+  }
+}
+
+const elements = (path: string): string[] => path.split('/').filter(name => name !== '' && name !== '.');
+
+/** Like Promise.all over map, but with few at a time. */
+async function mapSome<T, U>(items: readonly T[], each: (item: T) => U | Promise<U>): Promise<U[]> {
+  const results = new Array<U>(items.length);
+  const left = items.entries();
+  const work = async (): Promise<void> => {
+    for (const [i, item] of left) results[i] = await each(item);
+  };
+  await Promise.all(Array.from({ length: STATS_AT_ONCE }, work));
+  return results;
+}

@@ -1,0 +1,350 @@
+/**
+ * A TCP connection of this host as netfs wants it: reads pull, writes answer when the kernel has the
+ * bytes, and nothing is read that nobody asked for.
+ *
+ * Reading. A waiting read resumes the socket, which reads into one scratch buffer that all connections
+ * share (libuv fills it and calls us in the same step); the bytes are copied into the waiting reply,
+ * what is over is kept, and the socket is paused again. When the last read was filled to the brim the
+ * next one is tried at once with read(2), straight into its reply.
+ *
+ * Writing. A write is tried at once with write(2); what the kernel does not take goes out in pieces
+ * through the stream, whose callback says when there is room again.
+ */
+import type { Socket } from 'node:net';
+import { FsError, fromSystem } from '../netfs/error.ts';
+import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
+import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
+import type { Awaitable, Reply, Req } from '../netfs/node.ts';
+import { onAbort, WaitQueue } from '../abort.ts';
+import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
+import { bytesWaiting, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
+
+/** Most that one readiness event brings, and so the most that is kept for a later read. */
+const SCRATCH = 64 * 1024;
+
+/** One piece of a write that has to wait; small, so that an aborted write leaves little behind. */
+const PIECE = 16 * 1024;
+
+/** As long as Linux keeps an orphan in FIN_WAIT2 (tcp_fin_timeout). */
+const LINGER_MS = 60_000;
+
+export const scratch = Buffer.allocUnsafeSlow(SCRATCH);
+
+interface Reader {
+  readonly reply: Reply;
+  done(n: number): void;
+  fail(error: Error): void;
+}
+
+export class HostConnection implements Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly gone: Promise<void>;
+  private readonly socket: Socket;
+  private readers: Reader[] = [];
+  private readonly writers = new WaitQueue<void>();
+  private writing = false;
+  /** Bytes taken from the kernel for which no read was there. */
+  private rest: Buffer | undefined;
+  /** The last read got all it asked for, so the next will probably find something. */
+  private flowing = false;
+  private ended = false;
+  private closing = false;
+  private failure: FsError | undefined;
+
+  /** `socket` is connected, paused, and delivers to `received` by the onread of `onreadFor`. */
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.local = endpoint(socket.localAddress, socket.localPort);
+    this.remote = endpoint(socket.remoteAddress, socket.remotePort);
+    socket.setNoDelay(true);
+    socket.on('end', () => this.end());
+    socket.on('error', (error: NodeJS.ErrnoException) => this.fail(systemError(error)));
+    this.gone = new Promise(resolve => {
+      socket.once('close', () => {
+        this.fail(new FsError('Ehungup'));
+        resolve();
+      });
+    });
+  }
+
+  // ---- reading --------------------------------------------------------------------------------
+
+  read(reply: Reply, req: Req): Awaitable<number> {
+    if (reply.count === 0) return 0;
+    if (this.readers.length === 0) {
+      const n = this.take(reply);
+      if (n !== undefined) return n;
+    }
+    return this.wait(reply, req.signal);
+  }
+
+  /** What can be answered without waiting. */
+  private take(reply: Reply): number | undefined {
+    if (this.rest !== undefined) return this.takeRest(reply);
+    if (this.ended) return 0;
+    if (this.failure !== undefined) throw this.failure;
+    return this.flowing ? this.takeNow(reply) : undefined;
+  }
+
+  private takeRest(reply: Reply): number {
+    const rest = this.rest!;
+    const n = rest.copy(reply.room(rest.length));
+    this.rest = n < rest.length ? rest.subarray(n) : undefined;
+    return n;
+  }
+
+  private takeNow(reply: Reply): number | undefined {
+    const fd = fdOf(this.socket);
+    if (fd === undefined) return undefined;
+    const room = reply.room(reply.count);
+    const n = this.readInto(fd, room);
+    this.flowing = n === room.length;
+    if (n === 0) this.end();
+    if (n !== WOULD_BLOCK) return n;
+    reply.drop();
+    return undefined;
+  }
+
+  private readInto(fd: number, room: Buffer): number {
+    try {
+      return readNow(fd, room);
+    } catch (error) {
+      this.fail(systemError(error as NodeJS.ErrnoException));
+      throw this.failure!;
+    }
+  }
+
+  private wait(reply: Reply, signal: AbortSignal): Promise<number> {
+    return new Promise<number>((resolve, reject) => {
+      const settle = <T>(outcome: (value: T) => void) => {
+        return (value: T): void => {
+          stop();
+          outcome(value);
+        };
+      };
+      const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
+      const stop = onAbort(signal, () => {
+        this.readers = this.readers.filter(other => other !== reader);
+        if (this.readers.length === 0 && !this.closing) this.socket.pause();
+        reject(signal.reason as Error);
+      });
+      if (signal.aborted) return;
+      this.readers.push(reader);
+      if (this.readers.length === 1) this.socket.resume();
+    });
+  }
+
+  /** Bytes from the kernel, ours only for this call. Returns whether to go on reading. */
+  received(chunk: Buffer): boolean {
+    if (this.closing) return true;
+    let at = 0;
+    while (at < chunk.length && this.readers.length > 0) {
+      const { reply, done } = this.readers.shift()!;
+      const n = this.answer(reply, chunk.subarray(at));
+      at += Math.min(n, chunk.length - at);
+      done(n);
+    }
+    if (at < chunk.length) this.rest = Buffer.from(chunk.subarray(at));
+    return this.readers.length > 0;
+  }
+
+  /** Fills a reply with these bytes, and where they filled the scratch with what else is there. */
+  private answer(reply: Reply, bytes: Buffer): number {
+    const fd = bytes.length === SCRATCH && reply.count > SCRATCH ? fdOf(this.socket) : undefined;
+    const room = reply.room(fd === undefined ? bytes.length : reply.count);
+    let n = bytes.copy(room);
+    if (fd !== undefined) n += this.readMore(fd, room.subarray(n));
+    this.flowing = n === reply.count || bytes.length === SCRATCH;
+    return n;
+  }
+
+  /** An end or an error met here is met again by the next read. */
+  private readMore(fd: number, room: Buffer): number {
+    try {
+      return Math.max(readNow(fd, room), 0);
+    } catch {
+      return 0;
+    }
+  }
+
+  private end(): void {
+    this.ended = true;
+    for (const reader of this.readers.splice(0)) reader.done(0);
+  }
+
+  queued(): number {
+    const fd = fdOf(this.socket);
+    return (this.rest?.length ?? 0) + (fd === undefined ? 0 : bytesWaiting(fd));
+  }
+
+  // ---- writing --------------------------------------------------------------------------------
+
+  write(data: Buffer, req: Req): Awaitable<number> {
+    this.checkWritable();
+    if (this.writing || this.socket.writableLength > 0) return this.writeInTurn(data, req.signal);
+    const n = this.writeAtOnce(data);
+    if (n === data.length) return n;
+    this.writing = true;
+    return this.writeRest(data, n, req.signal);
+  }
+
+  private checkWritable(): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.closing) throw new FsError('Ehungup');
+  }
+
+  private writeAtOnce(data: Buffer): number {
+    const fd = fdOf(this.socket);
+    if (fd === undefined) return 0;
+    try {
+      return Math.max(writeNow(fd, data), 0);
+    } catch (error) {
+      this.fail(systemError(error as NodeJS.ErrnoException));
+      throw this.failure!;
+    }
+  }
+
+  private async writeInTurn(data: Buffer, signal: AbortSignal): Promise<number> {
+    if (this.writing) await this.writers.wait(signal);
+    this.writing = true;
+    return this.writeRest(data, 0, signal);
+  }
+
+  /** Writes the bytes from `done` on, as the kernel makes room. The turn is ours and is handed on. */
+  private async writeRest(data: Buffer, done: number, signal: AbortSignal): Promise<number> {
+    try {
+      while (done < data.length) {
+        if (signal.aborted) return partial(done, signal);
+        // A copy: an aborted write returns its buffer while the stream may still hold the piece.
+        const piece = Buffer.from(data.subarray(done, done + PIECE));
+        done += piece.length;
+        const drained = await this.push(piece, signal);
+        this.checkWritable();
+        if (drained && done < data.length) done += this.writeAtOnce(data.subarray(done));
+      }
+      return done;
+    } finally {
+      this.writing = false;
+      if (!this.closing && this.writers.wake()) this.writing = true;
+    }
+  }
+
+  /** True when the kernel has the piece, false when the signal came first: the piece goes out all the same. */
+  private push(piece: Buffer, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const stop = onAbort(signal, () => resolve(false));
+      this.socket.write(piece, error => {
+        stop();
+        if (error == null) resolve(true);
+        else reject(this.failure ?? systemError(error));
+      });
+    });
+  }
+
+  // ---- the rest -------------------------------------------------------------------------------
+
+  configure(options: SocketOptions): void {
+    const fd = fdOf(this.socket);
+    if (fd !== undefined) configureSocket(fd, this.remote.ip.family, options);
+  }
+
+  keepalive(ms: number): void {
+    this.socket.setKeepAlive(true, ms);
+  }
+
+  close(): void {
+    if (this.closing) return;
+    this.closing = true;
+    this.rest = undefined;
+    this.failWaiting(new FsError('Ehungup'));
+    if (this.socket.destroyed) return;
+    const linger = setTimeout(() => this.socket.destroy(), LINGER_MS);
+    linger.unref();
+    this.socket.once('close', () => clearTimeout(linger));
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  reset(): void {
+    this.closing = true;
+    this.rest = undefined;
+    this.failWaiting(new FsError('Ehungup'));
+    this.socket.resetAndDestroy();
+  }
+
+  info(): ConnectionInfo | undefined {
+    const fd = fdOf(this.socket);
+    const raw = fd === undefined ? undefined : tcpInfo(fd);
+    if (raw === undefined) return undefined;
+    return {
+      state: LINUX_STATES[raw.state] ?? 'Closed',
+      rtt: raw.rtt / 1000,
+      rttVar: raw.rttVar / 1000,
+      ssthresh: raw.ssthresh * raw.sndMss,
+      cwnd: raw.cwnd * raw.sndMss,
+      retransmits: raw.totalRetrans,
+    };
+  }
+
+  private fail(error: FsError): void {
+    this.failure ??= error;
+    this.failWaiting(this.failure);
+    if (!this.socket.destroyed) this.socket.destroy();
+  }
+
+  private failWaiting(error: FsError): void {
+    for (const reader of this.readers.splice(0)) reader.fail(error);
+    this.writers.fail(error);
+  }
+}
+
+/** An aborted write that sent something says how much; one that sent nothing did not happen. */
+function partial(done: number, signal: AbortSignal): number {
+  if (done === 0) throw signal.reason as Error;
+  return done;
+}
+
+/** How a socket is made so that it reads into the scratch and delivers to its connection. */
+export function onreadFor(connection: () => HostConnection) {
+  return {
+    buffer: scratch,
+    callback: (n: number): boolean => connection().received(scratch.subarray(0, n)),
+  };
+}
+
+export function configureSocket(fd: number, family: 4 | 6, options: SocketOptions): void {
+  const names = family === 4 ? SOCKET_OPTIONS.ip : SOCKET_OPTIONS.ipv6;
+  if (options.ttl !== undefined) setIntOption(fd, names.level, names.ttl, options.ttl);
+  if (options.tos !== undefined) setIntOption(fd, names.level, names.tos, options.tos);
+}
+
+/** The error of a system call as one of ours; one that no table knows keeps its code as the detail. */
+export function systemError(error: NodeJS.ErrnoException): FsError {
+  const name = fromSystem(error.code);
+  return name === undefined ? new FsError('Eio', error.code ?? error.message) : new FsError(name);
+}
+
+export function endpoint(address: string | undefined, port: number | undefined): Endpoint {
+  // A link-local address comes with its zone, which /net has no way to write.
+  const ip = address === undefined ? undefined : parseIp(address.replace(/%.*/, ''));
+  return ip === undefined || port === undefined ? UNSET : { ip, port };
+}
+
+/** linux/tcp_states.h, from 1 on; TCP_NEW_SYN_RECV is the last. */
+const LINUX_STATES: readonly (TcpState | undefined)[] = [
+  undefined,
+  'Established',
+  'Syn_sent',
+  'Syn_received',
+  'Finwait1',
+  'Finwait2',
+  'Time_wait',
+  'Closed',
+  'Close_wait',
+  'Last_ack',
+  'Listen',
+  'Closing',
+  'Syn_received',
+];
+

@@ -1,0 +1,84 @@
+/** The network of this host, as a Dialer. */
+import { Socket, type TcpSocketConnectOpts } from 'node:net';
+import { FsError } from '../netfs/error.ts';
+import { formatEndpoint, formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
+import type { ConnectOptions, Dialer } from '../netfs/dialer.ts';
+import { onAbort } from '../abort.ts';
+import { configureSocket, HostConnection, onreadFor, systemError } from './connection.ts';
+import { fdOf } from './fd.ts';
+import { HostListener, probe } from './listener.ts';
+import { resolve } from './resolver.ts';
+
+/** Local ports of `!r`, as Plan 9 takes them. */
+const RESERVED = { first: 600, last: 1023 };
+
+export const hostDialer: Dialer = {
+  resolve,
+  connect: (to, options, signal) =>
+    options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
+  announce: local => HostListener.announce(local),
+  probe,
+};
+
+function connect(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<HostConnection> {
+  return new Promise((resolve, reject) => {
+    // onread is documented for net.connect, which hands its options to this constructor.
+    const made = { allowHalfOpen: true, onread: onreadFor(() => connection) };
+    const socket = new Socket(made);
+    let connection: HostConnection;
+    const fail = (error: NodeJS.ErrnoException): void => {
+      stop();
+      reject(connectError(error, to, options));
+    };
+    const stop = onAbort(signal, () => {
+      socket.off('error', fail).on('error', () => {});
+      socket.destroy();
+      reject(signal.reason as Error);
+    });
+    if (signal.aborted) return;
+    socket.once('error', fail);
+    // The socket reads as soon as it is connected unless it was paused before.
+    socket.pause();
+    socket.connect(socketOptions(to, options), () => {
+      stop();
+      socket.off('error', fail);
+      connection = new HostConnection(socket);
+      connection.configure(options);
+      resolve(connection);
+    });
+    const fd = fdOf(socket);
+    if (fd !== undefined) configureSocket(fd, to.ip.family, options);
+  });
+}
+
+function socketOptions(to: Endpoint, { local }: ConnectOptions): TcpSocketConnectOpts {
+  const options: TcpSocketConnectOpts = { host: formatIp(to.ip), port: to.port };
+  if (local === undefined) return options;
+  if (!isUnspecified(local.ip)) options.localAddress = formatIp(local.ip);
+  if (local.port !== 0) options.localPort = local.port;
+  return options;
+}
+
+/** A failure in the words of a connect: which end an address error is about depends on what was asked. */
+function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: ConnectOptions): FsError {
+  if (error.code === 'EADDRNOTAVAIL' && (local === undefined || isUnspecified(local.ip))) {
+    return new FsError('Enoports', `none left to reach ${formatEndpoint(to)}`);
+  }
+  if (error.code === 'EINVAL' && local !== undefined && local.ip.family !== to.ip.family) {
+    return new FsError('Enotlocal', `${formatIp(local.ip)} is of another family than ${formatIp(to.ip)}`);
+  }
+  return systemError(error);
+}
+
+/** The first free reserved port, from the top as rresvport(3) does. */
+async function connectReserved(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<HostConnection> {
+  const ip = options.local?.ip ?? { family: to.ip.family, bytes: new Uint8Array(to.ip.family === 4 ? 4 : 16) };
+  for (let port = RESERVED.last; port >= RESERVED.first; port--) {
+    try {
+      return await connect(to, { ...options, local: { ip, port } }, signal);
+    } catch (error) {
+      if (!(error instanceof FsError) || error.name !== 'Eaddrinuse') throw error;
+    }
+  }
+  throw new FsError('Enoports', `every port from ${RESERVED.first} to ${RESERVED.last} is in use`);
+}

@@ -1,0 +1,53 @@
+/**
+ * The one place that looks behind Node's sockets: the descriptor of a handle, for reading and writing
+ * at once instead of by way of a stream. Where a Node should hide it, callers see `undefined` and fall
+ * back on plain streams.
+ */
+import { readSync, writeSync, writevSync } from 'node:fs';
+import { Socket, type OnReadOpts } from 'node:net';
+
+interface Internals {
+  _handle?: { fd?: number } | null;
+}
+
+/** The descriptor of a live socket, or undefined. Ask each time: a number outlives its socket. */
+export function fdOf(socket: Socket): number | undefined {
+  const fd = (socket as unknown as Internals)._handle?.fd;
+  return fd !== undefined && fd >= 0 ? fd : undefined;
+}
+
+/** The same connection as a socket that reads into our own buffer; `accepted` (paused, never read) is given up. */
+export function adopt(accepted: Socket, onread: OnReadOpts): Socket {
+  const internals = accepted as unknown as Internals;
+  const handle = internals._handle;
+  internals._handle = null;
+  // `handle` is what net.Server itself passes to its sockets; it has no public name.
+  const options = { handle, allowHalfOpen: true, onread };
+  return new Socket(options);
+}
+
+/** A read(2) or write(2) that would have to wait. */
+export const WOULD_BLOCK = -1;
+
+/** read(2) into `into`: bytes, 0 at the end, WOULD_BLOCK; throws other errors. */
+export function readNow(fd: number, into: Buffer): number {
+  return unlessBlocked(() => readSync(fd, into, 0, into.length, null));
+}
+
+/** write(2): how many bytes the kernel took, or WOULD_BLOCK; throws other errors. */
+export function writeNow(fd: number, data: Buffer): number {
+  return unlessBlocked(() => writeSync(fd, data, 0, data.length));
+}
+
+export function writevNow(fd: number, data: readonly Buffer[]): number {
+  return unlessBlocked(() => writevSync(fd, data));
+}
+
+function unlessBlocked(call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return WOULD_BLOCK;
+    throw error;
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * /net/PROTO/N and its files. A file stands for the number, not for one conversation: opened, it is
+ * that of whoever has the number then. A handle stays with its conversation.
+ */
+import { FsError } from './error.ts';
+import { formatEndpoint } from './address.ts';
+import type { Conversation } from './conversation.ts';
+import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
+import { readText, TextHandle } from './handles.ts';
+import { QTDIR, QTFILE } from './node.ts';
+import type { Awaitable, DirNode, Handle, Node, OpenMode, Qid, Reply, Req, Stat, StatChange } from './node.ts';
+import type { ProtocolDir } from './protodir.ts';
+import { qidPath } from './qid.ts';
+import { ctlWords } from './tokens.ts';
+import type { Permissions } from '../policy/permissions.ts';
+
+interface FileKind {
+  /** For the qid; the directory is 0. */
+  readonly file: number;
+  /** Fixed for read-only files; else the conversation's own mode counts. */
+  readonly mode?: number;
+  /** Whether chmod and chown are given here; they change the whole conversation, ip(3). */
+  readonly changes?: boolean;
+  open(file: ConversationFile, mode: OpenMode, req: Req): Awaitable<Handle>;
+}
+
+/** The files of a conversation, in the order in which they are listed. */
+const FILES: Readonly<Record<string, FileKind>> = {
+  /** Read: the number. Write: one message a write. */
+  ctl: { file: 1, changes: true, open: (file, _mode, req) => new CtlHandle(file, file.use(req)) },
+  /** The stream. */
+  data: { file: 2, changes: true, open: (file, _mode, req) => new DataHandle(file, file.use(req)) },
+  /** The last error's text. */
+  err: { file: 3, open: (file, mode) => openErr(file, mode) },
+  /** Opening it waits for a call and opens the ctl of its conversation. */
+  listen: { file: 4, open: (file, _mode, req) => openListen(file, req) },
+  local: text(5, c => `${formatEndpoint(c.local)}\n`),
+  remote: text(6, c => `${formatEndpoint(c.remote)}\n`),
+  /** The first word is the state. */
+  status: text(7, c => c.status()),
+};
+
+function text(file: number, make: (conversation: Conversation) => string): FileKind {
+  return {
+    file,
+    mode: 0o444,
+    open(node, mode) {
+      if (mode.write) throw new FsError('Eperm');
+      return new TextHandle(node, () => make(node.conversation));
+    },
+  };
+}
+
+export class ConversationDir implements DirNode {
+  readonly parent: ProtocolDir;
+  readonly number: number;
+
+  constructor(parent: ProtocolDir, number: number) {
+    this.parent = parent;
+    this.number = number;
+  }
+
+  get conversation(): Conversation {
+    return this.parent.protocol.at(this.number);
+  }
+
+  get qid(): Qid {
+    return this.qidOf(0, QTDIR);
+  }
+
+  qidOf(file: number, type: number): Qid {
+    return { type, vers: 0, path: qidPath(this.parent.protocol.options.index, this.number, file) };
+  }
+
+  get permissions(): Permissions {
+    const { owner, gid } = this.conversation.permissions;
+    return { owner, gid, mode: 0o555 };
+  }
+
+  stat(): Stat {
+    return statOf(this, String(this.number), this.conversation.since);
+  }
+
+  open(): Handle {
+    return new DirHandle(this);
+  }
+
+  walk(name: string): Node | undefined {
+    const kind = Object.hasOwn(FILES, name) ? FILES[name] : undefined;
+    return kind && new ConversationFile(this, name, kind);
+  }
+
+  *children(): Iterable<Node> {
+    for (const [name, kind] of Object.entries(FILES)) yield new ConversationFile(this, name, kind);
+  }
+
+  /** The ctl of a conversation on which a reference is already held for it. */
+  ctlOf(conversation: Conversation): Handle {
+    return new CtlHandle(new ConversationFile(this, 'ctl', FILES['ctl']!), conversation);
+  }
+}
+
+class ConversationFile implements Node {
+  readonly parent: ConversationDir;
+  readonly qid: Qid;
+  private readonly name: string;
+  private readonly kind: FileKind;
+
+  constructor(parent: ConversationDir, name: string, kind: FileKind) {
+    this.parent = parent;
+    this.name = name;
+    this.kind = kind;
+    this.qid = parent.qidOf(kind.file, QTFILE);
+  }
+
+  get conversation(): Conversation {
+    return this.parent.conversation;
+  }
+
+  get permissions(): Permissions {
+    const { permissions } = this.conversation;
+    return this.kind.mode === undefined ? permissions : { ...permissions, mode: this.kind.mode };
+  }
+
+  stat(): Stat {
+    const stat = statOf(this, this.name, this.conversation.since);
+    return this.name === 'data' ? { ...stat, queued: this.conversation.queued() } : stat;
+  }
+
+  open(mode: OpenMode, req: Req): Awaitable<Handle> {
+    return this.kind.open(this, mode, req);
+  }
+
+  wstat(change: StatChange, req: Req): void {
+    if (isNoop(change)) return;
+    if (this.kind.changes !== true) throw new FsError('Eperm', 'chmod and chown go to ctl or data');
+    // A new name among the rest is ignored, as Plan 9 does.
+    const { authority } = this.parent.parent;
+    authority.change(req.caller, this.conversation.permissions, permissionChange(change, 0o666));
+  }
+
+  /** The conversation, or a new one in its place when nobody uses it; a reference is held for the handle. */
+  use(req: Req): Conversation {
+    const { conversation } = this;
+    const { parent } = this.parent;
+    if (conversation.inUse) {
+      conversation.retain();
+      return conversation;
+    }
+    parent.checkClone(req.caller);
+    const revived = parent.protocol.revive(this.parent.number, req.caller);
+    revived.retain();
+    return revived;
+  }
+}
+
+async function openListen(file: ConversationFile, req: Req): Promise<Handle> {
+  const call = await file.conversation.listen(req);
+  return new ConversationDir(file.parent.parent, call.number).ctlOf(call);
+}
+
+/** Never makes a conversation live, but keeps one alive. */
+function openErr(file: ConversationFile, mode: OpenMode): Handle {
+  if (mode.write) throw new FsError('Eperm');
+  const { conversation } = file;
+  if (!conversation.inUse) return new TextHandle(file, () => errText(conversation));
+  conversation.retain();
+  return new ErrHandle(file, conversation);
+}
+
+function errText(conversation: Conversation): string {
+  return conversation.errorText === '' ? '' : `${conversation.errorText}\n`;
+}
+
+class ErrHandle extends TextHandle {
+  private readonly conversation: Conversation;
+
+  constructor(file: ConversationFile, conversation: Conversation) {
+    super(file, () => errText(conversation));
+    this.conversation = conversation;
+  }
+
+  override close(): void {
+    this.conversation.release();
+  }
+}
+
+/** Holds the one reference that was taken for it. */
+class CtlHandle implements Handle {
+  readonly node: Node;
+  readonly stream = false;
+  private readonly conversation: Conversation;
+
+  constructor(file: ConversationFile, conversation: Conversation) {
+    this.node = file;
+    this.conversation = conversation;
+  }
+
+  /** The number without a newline: clients append it to a path. */
+  read(offset: number, reply: Reply): number {
+    return readText(Buffer.from(String(this.conversation.number)), offset, reply);
+  }
+
+  async write(_offset: number, data: Buffer, req: Req): Promise<number> {
+    try {
+      await this.conversation.control(ctlWords(data), req);
+      return data.length;
+    } catch (error) {
+      this.conversation.noteError(error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.conversation.release();
+  }
+}
+
+/** Holds the one reference that was taken for it. */
+class DataHandle implements Handle {
+  readonly node: Node;
+  readonly stream = true;
+  private readonly conversation: Conversation;
+
+  constructor(file: ConversationFile, conversation: Conversation) {
+    this.node = file;
+    this.conversation = conversation;
+  }
+
+  read(_offset: number, reply: Reply, req: Req): Awaitable<number> {
+    return this.noting(() => this.conversation.read(reply, req));
+  }
+
+  write(_offset: number, data: Buffer, req: Req): Awaitable<number> {
+    return this.noting(() => this.conversation.write(data, req));
+  }
+
+  /** Runs an operation; its failure is noted for err. */
+  private noting(run: () => Awaitable<number>): Awaitable<number> {
+    try {
+      const n = run();
+      return n instanceof Promise ? n.catch((error: unknown) => this.note(error)) : n;
+    } catch (error) {
+      return this.note(error);
+    }
+  }
+
+  private note(error: unknown): never {
+    this.conversation.noteError(error);
+    throw error;
+  }
+
+  close(): void {
+    this.conversation.release();
+  }
+}

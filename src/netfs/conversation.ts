@@ -1,0 +1,102 @@
+/**
+ * A conversation: the noun behind /net/PROTO/N. What all protocols share is here: who owns it, how
+ * many files of it are open, when it ends, the text in `err`. A protocol says the rest (tcp.ts).
+ *
+ * It is in use while a fid is open on ctl (also by way of clone or listen), data or err, or a listen
+ * waits. When the last one goes the protocol ends it gracefully; when that is done its number is free,
+ * and the next conversation of that number is a new object, so nothing of this one can leak into it.
+ */
+import { FsError } from './error.ts';
+import { UNSET, type Endpoint } from './address.ts';
+import type { Awaitable, Reply, Req } from './node.ts';
+import type { Caller } from '../policy/identity.ts';
+import type { Permissions } from '../policy/permissions.ts';
+
+/** Plan 9 says 0660, but never uses the group's bits; here they count, and a primary group is often shared. */
+export const CONVERSATION_MODE = 0o600;
+
+export abstract class Conversation {
+  readonly number: number;
+  readonly permissions: Permissions;
+  /** Seconds since the epoch. */
+  readonly since: number;
+  local: Endpoint = UNSET;
+  remote: Endpoint = UNSET;
+  /** What `err` shows: the last error, for people. */
+  errorText = '';
+  private references = 0;
+  private freed = false;
+  private readonly keeper: Keeper;
+
+  constructor(number: number, owner: Caller, keeper: Keeper) {
+    this.number = number;
+    this.keeper = keeper;
+    this.since = keeper.now();
+    this.permissions = { owner, gid: owner.gid, mode: CONVERSATION_MODE };
+  }
+
+  get inUse(): boolean {
+    return this.references > 0;
+  }
+
+  /** Its number may be given to a new conversation. */
+  get isFree(): boolean {
+    return this.freed;
+  }
+
+  retain(): void {
+    this.references++;
+  }
+
+  release(): void {
+    if (--this.references > 0) return;
+    const { permissions } = this;
+    permissions.owner = this.keeper.owner;
+    permissions.gid = this.keeper.owner.gid;
+    permissions.mode = CONVERSATION_MODE;
+    this.keeper.ending(this);
+    this.end();
+  }
+
+  /** Remembers an error for `err`; what a flush interrupted is no error of the conversation. */
+  noteError(error: unknown): void {
+    if (error instanceof FsError && error.name !== 'Eintr') this.errorText = error.sentence;
+  }
+
+  /** One ctl message, already split; FsErrors are noted by the caller. */
+  abstract control(words: readonly string[], req: Req): Awaitable<void>;
+  abstract read(reply: Reply, req: Req): Awaitable<number>;
+  abstract write(data: Buffer, req: Req): Awaitable<number>;
+  /** The next call, as a conversation on which one reference is held for the caller. */
+  abstract listen(req: Req): Promise<Conversation>;
+  /** The text of `status`; its first word is the state. */
+  abstract status(): string;
+  /** Bytes that a read of data would find. */
+  abstract queued(): number;
+  /** The last reference is gone: end gracefully, then call `free`. */
+  protected abstract end(): void;
+  /** A conversation that is ending is in the way: end it at once. */
+  abstract evict(): void;
+
+  /** For the protocol, once nothing of it is left. */
+  protected free(): void {
+    if (this.freed) return;
+    this.freed = true;
+    this.keeper.freed(this);
+  }
+}
+
+/** What a conversation needs of the protocol that numbers it. */
+export interface Keeper {
+  /** The owner of conversations that nobody uses: the server's. */
+  readonly owner: Caller;
+  /** Seconds since the epoch. */
+  now(): number;
+  /** A new conversation of this owner; Enodev when the protocol is full. */
+  allocate(owner: Caller): Conversation;
+  /** Whether `allocate` would succeed. */
+  hasRoom(): boolean;
+  /** The last reference is gone; `freed` follows, at once or later. */
+  ending(conversation: Conversation): void;
+  freed(conversation: Conversation): void;
+}

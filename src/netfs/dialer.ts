@@ -1,0 +1,88 @@
+/**
+ * What a protocol needs of the network below it. The tree knows only this: the host's sockets
+ * (host/) are one implementation, another machine's /net or a test's can be others.
+ */
+import type { Awaitable, Reply, Req } from './node.ts';
+import type { Endpoint, Ip } from './address.ts';
+
+export interface Dialer {
+  /**
+   * The addresses of a host name, in the order to try them; at least one. Errors: Enotrans (no such
+   * name), Edns (no answer). Heeds the signal.
+   */
+  resolve(name: string, signal: AbortSignal): Promise<readonly Ip[]>;
+  /** Connects. Aborted, it leaves nothing behind and throws the signal's reason. */
+  connect(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<Connection>;
+  announce(local: Endpoint): Promise<Listener>;
+  /** A port that is free on this address now, or the given one if it is; nothing is reserved. */
+  probe(local: Endpoint): Promise<Endpoint>;
+}
+
+export interface ConnectOptions extends SocketOptions {
+  /** What to bind; port 0 lets the host choose. */
+  readonly local?: Endpoint | undefined;
+  /** From a port that only root may bind: 600 to 1023, as Plan 9's `!r`. */
+  readonly reserved?: boolean;
+}
+
+export interface SocketOptions {
+  /** IP_TTL or IPV6_UNICAST_HOPS, 1 to 255; the host's default when undefined. */
+  readonly ttl?: number | undefined;
+  /** IP_TOS or IPV6_TCLASS, 0 to 255. */
+  readonly tos?: number | undefined;
+}
+
+/** A stream between two ends. */
+export interface Connection {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** As Handle.read: 0 at the peer's end of stream; throws why the stream broke. */
+  read(reply: Reply, req: Req): Awaitable<number>;
+  /** As Handle.write: answers when the kernel has taken the bytes. Writes do not interleave. */
+  write(data: Buffer, req: Req): Awaitable<number>;
+  /** Bytes that a read would find. */
+  queued(): number;
+  configure(options: SocketOptions): void;
+  /** Probes an idle peer after so many milliseconds. */
+  keepalive(ms: number): void;
+  /** Sends what was written, then FIN; what the peer still sends is dropped. Waiting reads and writes fail. */
+  close(): void;
+  /** RST to the peer, at once. */
+  reset(): void;
+  /** The kernel's view, or undefined once the socket is gone. */
+  info(): ConnectionInfo | undefined;
+  /** Settles when the socket is gone, whoever ended it. */
+  readonly gone: Promise<void>;
+}
+
+/** Plan 9's names of TCP's states; they are RFC 793's. */
+export type TcpState =
+  | 'Closed'
+  | 'Listen'
+  | 'Syn_sent'
+  | 'Syn_received'
+  | 'Established'
+  | 'Finwait1'
+  | 'Finwait2'
+  | 'Close_wait'
+  | 'Closing'
+  | 'Last_ack'
+  | 'Time_wait';
+
+/** Times in milliseconds, windows in bytes. */
+export interface ConnectionInfo {
+  readonly state: TcpState;
+  readonly rtt: number;
+  readonly rttVar: number;
+  readonly ssthresh: number;
+  readonly cwnd: number;
+  readonly retransmits: number;
+}
+
+export interface Listener {
+  readonly local: Endpoint;
+  /** The next call, in the order of the callers' asking. Aborted, it has taken none. */
+  accept(signal: AbortSignal): Promise<Connection>;
+  /** Refuses new calls and resets those that nobody took. Waiting accepts fail with Elistenhungup. */
+  close(): void;
+}

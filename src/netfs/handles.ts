@@ -1,0 +1,65 @@
+/** The handles of files whose content is text made by the server. */
+import { FsError } from './error.ts';
+import type { Awaitable, Handle, Node, Reply, Req } from './node.ts';
+
+/** Puts `text` from `offset` on into a reply. */
+export function readText(text: Buffer, offset: number, reply: Reply): number {
+  const n = Math.min(reply.count, text.length - offset);
+  if (n <= 0) return 0;
+  return text.copy(reply.room(n), 0, offset, offset + n);
+}
+
+/** A read-only text, made anew whenever it is read from its start. */
+export class TextHandle implements Handle {
+  readonly node: Node;
+  readonly stream = false;
+  private readonly make: () => string;
+  private text: Buffer | undefined;
+
+  constructor(node: Node, make: () => string) {
+    this.node = node;
+    this.make = make;
+  }
+
+  read(offset: number, reply: Reply): number {
+    if (offset === 0 || this.text === undefined) this.text = Buffer.from(this.make());
+    return readText(this.text, offset, reply);
+  }
+
+  write(): never {
+    throw new FsError('Eperm');
+  }
+
+  close(): void {}
+}
+
+/** A handle that was opened for one direction only, or whose directory is read by the door. */
+export class GuardedHandle implements Handle {
+  readonly node: Node;
+  readonly stream: boolean;
+  private readonly inner: Handle;
+  private readonly mayRead: boolean;
+  private readonly mayWrite: boolean;
+
+  constructor(inner: Handle, mayRead: boolean, mayWrite: boolean) {
+    this.node = inner.node;
+    this.stream = inner.stream;
+    this.inner = inner;
+    this.mayRead = mayRead;
+    this.mayWrite = mayWrite;
+  }
+
+  read(offset: number, reply: Reply, req: Req): Awaitable<number> {
+    if (!this.mayRead) throw new FsError('Ebadfd');
+    return this.inner.read(offset, reply, req);
+  }
+
+  write(offset: number, data: Buffer, req: Req): Awaitable<number> {
+    if (!this.mayWrite) throw new FsError('Ebadfd');
+    return this.inner.write(offset, data, req);
+  }
+
+  close(): void {
+    this.inner.close();
+  }
+}

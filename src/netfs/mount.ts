@@ -1,0 +1,82 @@
+/**
+ * The one way in for every door: what is attached, walked to, opened and changed passes here, and so
+ * do the permission checks.
+ */
+import { FsError } from './error.ts';
+import { GuardedHandle } from './handles.ts';
+import { isDir, type Awaitable, type DirNode, type Handle, type Node } from './node.ts';
+import type { OpenMode, Req, StatChange } from './node.ts';
+import { R, W, X, type Authority } from '../policy/permissions.ts';
+
+/** What `then` gives: the result of `next`, at once when the value is there at once. */
+export function then<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+/** A tree as one attach sees it: nothing above `root` can be reached. */
+export class Mount {
+  readonly root: DirNode;
+  private readonly authority: Authority;
+
+  constructor(root: DirNode, authority: Authority) {
+    this.root = root;
+    this.authority = authority;
+  }
+
+  /** The same tree from a directory on, named by a path such as `tcp/3`; empty, `/` and `0` are all of it. */
+  attach(path: string, req: Req): Awaitable<Mount> {
+    // Plan 9's attach specifier is the number of an IP stack; there is one.
+    const names = path === '0' ? [] : path.split('/').filter(name => name !== '');
+    const step = (dir: Node, i: number): Awaitable<Mount> => {
+      if (i < names.length) return then(this.walk(dir, names[i]!, req), node => step(node, i + 1));
+      if (!isDir(dir)) throw new FsError('Enotdir');
+      return dir === this.root ? this : new Mount(dir, this.authority);
+    };
+    return step(this.root, 0);
+  }
+
+  /** One step from a directory. `..` of the root is the root. Needs x on the directory. */
+  walk(from: Node, name: string, req: Req): Awaitable<Node> {
+    if (!isDir(from)) throw new FsError('Enotdir');
+    this.search(from, req);
+    if (name === '.') return from;
+    if (name === '..') return this.isRoot(from) ? from : from.parent;
+    return then(from.walk(name, req), node => {
+      if (node === undefined) throw new FsError('Enonexist');
+      return node;
+    });
+  }
+
+  /**
+   * Opens a file: x on every directory from the root down (permissions may have changed since the
+   * walk), the file's own bits, then what the node itself demands.
+   */
+  open(node: Node, mode: OpenMode, req: Req): Awaitable<Handle> {
+    this.reach(node, req);
+    if (isDir(node) && mode.write) throw new FsError('Eisdir');
+    const need = (mode.read ? R : 0) | (mode.write ? W : 0);
+    if (!this.authority.allows(req.caller, node.permissions, need)) throw new FsError('Eperm');
+    return then(node.open(mode, req), handle =>
+      mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
+    );
+  }
+
+  wstat(node: Node, change: StatChange, req: Req): Awaitable<void> {
+    this.reach(node, req);
+    if (Object.keys(change).length === 0) return undefined;
+    if (node.wstat === undefined) throw new FsError('Eperm');
+    return node.wstat(change, req);
+  }
+
+  private reach(node: Node, req: Req): void {
+    for (let at: Node = node; !this.isRoot(at); at = at.parent) this.search(at.parent, req);
+  }
+
+  private search(dir: DirNode, req: Req): void {
+    if (!this.authority.allows(req.caller, dir.permissions, X)) throw new FsError('Eperm');
+  }
+
+  private isRoot(node: Node): boolean {
+    return node.qid.path === this.root.qid.path;
+  }
+}

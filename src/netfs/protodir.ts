@@ -1,0 +1,133 @@
+/** /net/PROTO: the conversations by number, then clone and stats. */
+import { FsError } from './error.ts';
+import { ConversationDir } from './convdir.ts';
+import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
+import { TextHandle } from './handles.ts';
+import { QTDIR, QTFILE } from './node.ts';
+import type { DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
+import type { Protocol } from './protocol.ts';
+import { qidPath } from './qid.ts';
+import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
+import type { Caller } from '../policy/identity.ts';
+
+/** The files of the directory itself: mode as it starts, and a number for the qid. */
+const FILES = {
+  dir: { file: 0, mode: 0o555 },
+  /** Read and write here is the right to make conversations. */
+  clone: { file: 1, mode: 0o600 },
+  stats: { file: 2, mode: 0o444 },
+} as const;
+
+export class ProtocolDir implements DirNode {
+  readonly protocol: Protocol;
+  readonly authority: Authority;
+  readonly parent: DirNode;
+  readonly qid: Qid;
+  readonly permissions: Permissions;
+  readonly since: number;
+  private readonly clone: CloneFile;
+  private readonly stats: StatsFile;
+
+  constructor(parent: DirNode, protocol: Protocol, authority: Authority) {
+    this.parent = parent;
+    this.protocol = protocol;
+    this.authority = authority;
+    this.since = protocol.now();
+    this.qid = this.qidOf('dir', QTDIR);
+    this.permissions = this.permissionsOf('dir');
+    this.clone = new CloneFile(this);
+    this.stats = new StatsFile(this);
+  }
+
+  qidOf(file: keyof typeof FILES, type: number): Qid {
+    return { type, vers: 0, path: qidPath(this.protocol.options.index, undefined, FILES[file].file) };
+  }
+
+  permissionsOf(file: keyof typeof FILES): Permissions {
+    const { owner } = this.authority;
+    return { owner, gid: owner.gid, mode: FILES[file].mode };
+  }
+
+  stat(): Stat {
+    return statOf(this, this.protocol.options.name, this.since);
+  }
+
+  open(): Handle {
+    return new DirHandle(this);
+  }
+
+  wstat(change: StatChange, req: Req): void {
+    if (change.name !== undefined || change.length !== undefined) throw new FsError('Eperm');
+    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o777));
+  }
+
+  walk(name: string): Node | undefined {
+    if (name === 'clone') return this.clone;
+    if (name === 'stats') return this.stats;
+    // Only the plain decimal form is a name: 007 and 1e1 are not.
+    const known = /^(0|[1-9]\d{0,8})$/.test(name) && Number(name) < this.protocol.count;
+    return known ? new ConversationDir(this, Number(name)) : undefined;
+  }
+
+  *children(): Iterable<Node> {
+    for (let n = 0; n < this.protocol.count; n++) yield new ConversationDir(this, n);
+    yield this.clone;
+    yield this.stats;
+  }
+
+  /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
+  checkClone(caller: Caller): void {
+    if (!this.authority.allows(caller, this.clone.permissions, R | W)) throw new FsError('Eperm');
+  }
+}
+
+/** Opening clone, in any mode, opens the ctl of a new conversation. */
+class CloneFile implements Node {
+  readonly qid: Qid;
+  readonly parent: ProtocolDir;
+  readonly permissions: Permissions;
+
+  constructor(parent: ProtocolDir) {
+    this.parent = parent;
+    this.qid = parent.qidOf('clone', QTFILE);
+    this.permissions = parent.permissionsOf('clone');
+  }
+
+  stat(): Stat {
+    return statOf(this, 'clone', this.parent.since);
+  }
+
+  open(_mode: OpenMode, req: Req): Handle {
+    this.parent.checkClone(req.caller);
+    const conversation = this.parent.protocol.allocate(req.caller);
+    conversation.retain();
+    return new ConversationDir(this.parent, conversation.number).ctlOf(conversation);
+  }
+
+  wstat(change: StatChange, req: Req): void {
+    if (isNoop(change)) return;
+    if (change.name !== undefined) throw new FsError('Eperm');
+    this.parent.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+  }
+}
+
+class StatsFile implements Node {
+  readonly qid: Qid;
+  readonly parent: ProtocolDir;
+  readonly permissions: Permissions;
+
+  constructor(parent: ProtocolDir) {
+    this.parent = parent;
+    this.qid = parent.qidOf('stats', QTFILE);
+    this.permissions = parent.permissionsOf('stats');
+  }
+
+  stat(): Stat {
+    return statOf(this, 'stats', this.parent.since);
+  }
+
+  open(mode: OpenMode): Handle {
+    if (mode.write) throw new FsError('Eperm');
+    return new TextHandle(this, () => this.parent.protocol.options.stats());
+  }
+}

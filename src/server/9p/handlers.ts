@@ -1,0 +1,376 @@
+/**
+ * What each T-message does. A handler finds its fids, asks the mount, and returns the reply; whatever
+ * it throws becomes the error reply. It returns a promise only where the tree makes it wait.
+ */
+import { FsError } from '../../netfs/error.ts';
+import { then } from '../../netfs/mount.ts';
+import { isDir, type Awaitable, type Node, type OpenMode } from '../../netfs/node.ts';
+import { identify } from '../../policy/identity.ts';
+import { IOHDRSZ, MAXWELEM, NONUNAME, type Message, type TName, type WireQid } from './messages.ts';
+import { RREAD_DATA } from './codec.ts';
+import { DirReader, type PutEntry } from './dirreader.ts';
+import { Fid } from './fids.ts';
+import { ReadReply, type Request } from './request.ts';
+import type { Answer, Session } from './session.ts';
+import { attributeChange, attributes, statChange, wireStat } from './stat.ts';
+
+type Handler<N extends TName> = (session: Session, message: Message<N>, request: Request) => Awaitable<Answer>;
+
+export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
+  // Those two are the session's own.
+  Tversion: unexpected,
+  Tflush: unexpected,
+
+  Tauth: () => fail('Enoauth'),
+  Tattach: attach,
+  Twalk: walk,
+  Tread: read,
+  Twrite: write,
+  Tclunk: (session, { fid, tag }, request) => {
+    clunk(session, fid, request);
+    return { type: 'Rclunk', tag };
+  },
+  // remove(5): the fid is clunked even if the remove fails, and here it always does.
+  Tremove: (session, { fid }, request) => {
+    clunk(session, fid, request);
+    return fail('Eperm');
+  },
+
+  // ---- 9P2000 and 9P2000.u
+  Topen: (session, m, request) => open(session, m.fid, openMode(m.mode), request, 'Ropen'),
+  Tcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tstat: (session, { fid: number, tag }, request) => {
+    const { node } = use(session, number, request);
+    const plain = session.codec.dialect === '9P2000';
+    return { type: 'Rstat', tag, stat: wireStat(node.stat(), session.options.users, plain) };
+  },
+  Twstat: (session, m, request) => {
+    const fid = use(session, m.fid, request);
+    const change = statChange(fid.node, m.stat, session.options.users);
+    return then(fid.mount.wstat(fid.node, change, request), () => ({ type: 'Rwstat', tag: m.tag }));
+  },
+
+  // ---- 9P2000.L
+  Tlopen: (session, m, request) => {
+    if (m.flags & O_DIRECTORY && !isDir(session.fids.get(m.fid).node)) throw new FsError('Enotdir');
+    return open(session, m.fid, linuxOpenMode(m.flags), request, 'Rlopen');
+  },
+  Tgetattr: (session, { fid, tag }, request) => {
+    return { type: 'Rgetattr', tag, ...attributes(use(session, fid, request).node.stat()) };
+  },
+  Tsetattr: (session, m, request) => {
+    const fid = use(session, m.fid, request);
+    const change = attributeChange(m, session.options.users);
+    return then(fid.mount.wstat(fid.node, change, request), () => ({ type: 'Rsetattr', tag: m.tag }));
+  },
+  Treaddir: readdir,
+  Tstatfs: (session, { fid, tag }, request) => {
+    use(session, fid, request);
+    return { type: 'Rstatfs', tag, ...STATFS };
+  },
+  Tfsync: (session, { fid, tag }, request) => {
+    use(session, fid, request);
+    return { type: 'Rfsync', tag };
+  },
+  Tlock: (session, m, request) => {
+    const fid = use(session, m.fid, request);
+    fid.opened();
+    return { type: 'Rlock', tag: m.tag, status: session.options.locks.set(fid, m) };
+  },
+  Tgetlock: (session, m, request) => {
+    const fid = use(session, m.fid, request);
+    return { type: 'Rgetlock', tag: m.tag, ...session.options.locks.test(fid, m) };
+  },
+  // The empty name lists the attributes, and there are none to list.
+  Txattrwalk: (session, { fid: number, newfid, name, tag }, request) => {
+    const fid = use(session, number, request);
+    if (name !== '') throw new FsError('Enoxattr', name);
+    const list = new Fid(newfid, fid.caller, fid.mount, fid.node);
+    list.handle = emptyHandle(fid.node);
+    session.fids.add(list);
+    return { type: 'Rxattrwalk', tag, size: 0 };
+  },
+  Txattrcreate: (session, { fid }, request) => {
+    use(session, fid, request);
+    return fail('Enotsup');
+  },
+  Treadlink: (session, { fid }, request) => {
+    use(session, fid, request);
+    return fail('Ebadarg');
+  },
+  Tlcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tsymlink: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tmknod: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tmkdir: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
+  Tlink: (session, { dfid, fid, name }, request) => refuse(session, [dfid, fid], [name], request),
+  Trename: (session, { fid, dfid, name }, request) => refuse(session, [fid, dfid], [name], request),
+  Trenameat: (session, m, request) =>
+    refuse(session, [m.olddirfid, m.newdirfid], [m.oldname, m.newname], request),
+  Tunlinkat: (session, { dirfid, name }, request) => refuse(session, [dirfid], [name], request),
+};
+
+function fail(name: ConstructorParameters<typeof FsError>[0]): never {
+  throw new FsError(name);
+}
+
+function unexpected(): never {
+  throw new Error('a message that the session answers itself');
+}
+
+/** The fid of a request: its caller is the request's, and a clunk of it aborts the request. */
+function use(session: Session, number: number, request: Request): Fid {
+  const fid = session.fids.get(number);
+  fid.busy++;
+  request.fid = fid;
+  request.caller = fid.caller;
+  return fid;
+}
+
+/** Nothing is created, removed or renamed here; but bad fids and names are told as such. */
+function refuse(session: Session, fids: number[], names: string[], request: Request): never {
+  use(session, fids[0]!, request);
+  for (const fid of fids.slice(1)) session.fids.get(fid);
+  names.forEach(checkName);
+  throw new FsError('Eperm');
+}
+
+/** Longest name, as on Linux. */
+const MAX_NAME = 255;
+
+function checkName(name: string): void {
+  if (name === '' || name.includes('/') || name.includes('\0')) throw new FsError('Ebadname');
+  if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
+}
+
+// ---- attach, walk, clunk ------------------------------------------------------------------------
+
+function attach(session: Session, m: Message<'Tattach'>, request: Request): Awaitable<Answer> {
+  const { mount, peer, users, log } = session.options;
+  session.fids.checkFree(m.fid);
+  const uid = m.nUname === NONUNAME ? undefined : m.nUname;
+  request.caller = identify(peer, { uname: m.uname, uid }, users);
+  log.debug({ user: request.caller.name, aname: m.aname }, 'attach');
+  return then(mount.attach(m.aname, request), attached => {
+    if (request.orphaned) throw new FsError('Ehungup');
+    session.fids.add(new Fid(m.fid, request.caller, attached, attached.root));
+    return { type: 'Rattach', tag: m.tag, qid: attached.root.qid };
+  });
+}
+
+function walk(session: Session, m: Message<'Twalk'>, request: Request): Awaitable<Answer> {
+  const { names, tag } = m;
+  if (names.length > MAXWELEM) throw new FsError('Ebadarg', `at most ${MAXWELEM} names in one walk`);
+  names.forEach(checkName);
+  const fid = use(session, m.fid, request);
+  fid.mustBeUnopened();
+  if (m.newfid !== m.fid) session.fids.checkFree(m.newfid);
+  return then(walkNames(fid, names, request), nodes => {
+    if (nodes.length === names.length) arrive(session, fid, m.newfid, nodes.at(-1) ?? fid.node, request);
+    return { type: 'Rwalk', tag, qids: nodes.map(node => wireQid(node)) };
+  });
+}
+
+/** The nodes on the way; fewer than names when a later step fails, walk(5). */
+function walkNames(fid: Fid, names: readonly string[], request: Request): Awaitable<Node[]> {
+  const nodes: Node[] = [];
+  const stop = (error: unknown): Node[] => {
+    if (nodes.length === 0 || !(error instanceof FsError)) throw error;
+    return nodes;
+  };
+  const step = (from: Node): Awaitable<Node[]> => {
+    const name = names[nodes.length];
+    if (name === undefined) return nodes;
+    return then(fid.mount.walk(from, name, request), node => {
+      nodes.push(node);
+      return step(node);
+    });
+  };
+  try {
+    const walked = step(fid.node);
+    return walked instanceof Promise ? walked.catch(stop) : walked;
+  } catch (error) {
+    return stop(error);
+  }
+}
+
+function arrive(session: Session, fid: Fid, newfid: number, node: Node, request: Request): void {
+  // What was there when the walk began may be gone, or taken, by now.
+  if (request.orphaned || fid.closed) throw new FsError('Ehungup');
+  if (newfid !== fid.number) session.fids.add(new Fid(newfid, fid.caller, fid.mount, node));
+  else {
+    fid.mustBeUnopened();
+    fid.node = node;
+  }
+}
+
+function clunk(session: Session, number: number, request: Request): void {
+  const fid = session.fids.remove(number);
+  fid.busy++;
+  request.fid = fid;
+  fid.close();
+  session.options.locks.drop(fid);
+  session.abortRequestsOf(fid, request);
+}
+
+const wireQid = (node: Node): WireQid => node.qid;
+
+// ---- open ---------------------------------------------------------------------------------------
+
+/** open(5): the low two bits say how, 0x10 truncates; the others ask nothing of these files. */
+const OTRUNC = 0x10;
+
+function openMode(mode: number): OpenMode {
+  const access = mode & 3; // OREAD, OWRITE, ORDWR, OEXEC
+  return { read: access !== 1, write: access === 1 || access === 2, truncate: (mode & OTRUNC) !== 0 };
+}
+
+/** Linux's open flags as 9P2000.L sends them (asm-generic/fcntl.h). */
+const O_ACCMODE = 3;
+const O_TRUNC = 0o1000;
+const O_DIRECTORY = 0o200000;
+
+function linuxOpenMode(flags: number): OpenMode {
+  const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
+  if (access === 3) throw new FsError('Ebadarg');
+  return { read: access !== 1, write: access !== 0, truncate: (flags & O_TRUNC) !== 0 };
+}
+
+function open(
+  session: Session,
+  number: number,
+  mode: OpenMode,
+  request: Request,
+  type: 'Ropen' | 'Rlopen',
+): Awaitable<Answer> {
+  const fid = use(session, number, request);
+  fid.mustBeUnopened();
+  fid.opening = true;
+  const opened = attempt(
+    () => fid.mount.open(fid.node, mode, request),
+    () => (fid.opening = false),
+  );
+  return then(opened, handle => {
+    if (fid.closed) {
+      handle.close();
+      throw new FsError('Ehungup');
+    }
+    fid.handle = handle;
+    fid.node = handle.node;
+    return { type, tag: request.tag, qid: handle.node.qid, iounit: session.msize - IOHDRSZ };
+  });
+}
+
+/** Runs what may throw now or later, and `after` when it has settled. */
+function attempt<T>(run: () => Awaitable<T>, after: () => void): Awaitable<T> {
+  let value: Awaitable<T> | undefined;
+  try {
+    value = run();
+    return value instanceof Promise ? value.finally(after) : value;
+  } finally {
+    if (!(value instanceof Promise)) after();
+  }
+}
+
+// ---- read and write -----------------------------------------------------------------------------
+
+/** The most data that one reply holds. */
+const maxData = (session: Session): number => session.msize - RREAD_DATA;
+
+function checkOffset(offset: number): void {
+  if (!Number.isSafeInteger(offset)) throw new FsError('Ebadoffset', 'beyond 2^53');
+}
+
+function read(session: Session, m: Message<'Tread'>, request: Request): Awaitable<Answer> {
+  const fid = use(session, m.fid, request);
+  const handle = fid.opened();
+  checkOffset(m.offset);
+  const reply = new ReadReply(Math.min(m.count, maxData(session)));
+  if (isDir(fid.node)) {
+    const n = (fid.dir ??= new DirReader(fid.node)).readAt(
+      m.offset,
+      reply.room(reply.count),
+      request,
+      putStat(session),
+    );
+    return { read: reply, n };
+  }
+  const wait = session.roomToAnswer(request);
+  if (wait !== undefined) return wait.then(() => finishRead());
+  return finishRead();
+
+  function finishRead(): Awaitable<Answer> {
+    const n = handle.read(m.offset, reply, request);
+    return n instanceof Promise ? n.then(count => ({ read: reply, n: count })) : { read: reply, n };
+  }
+}
+
+function write(session: Session, m: Message<'Twrite'>, request: Request): Awaitable<Answer> {
+  const fid = use(session, m.fid, request);
+  const handle = fid.opened();
+  checkOffset(m.offset);
+  if (isDir(fid.node)) throw new FsError('Eisdir');
+  if (!session.mayHold(m.data.length)) throw new FsError('Ebusy', 'too many bytes wait to be written');
+  request.isWrite = handle.stream;
+  const n = handle.write(m.offset, m.data, request);
+  if (n instanceof Promise) return n.then(count => ({ type: 'Rwrite', tag: m.tag, count }));
+  return { type: 'Rwrite', tag: m.tag, count: n };
+}
+
+// ---- directories --------------------------------------------------------------------------------
+
+function putStat(session: Session): PutEntry {
+  const { codec } = session;
+  const plain = codec.dialect === '9P2000';
+  return ({ node }, into, at, end) => {
+    const stat = wireStat(node.stat(), session.options.users, plain);
+    return at + codec.statSize(stat) > end ? undefined : codec.encodeStat(stat, into, at);
+  };
+}
+
+function readdir(session: Session, m: Message<'Treaddir'>, request: Request): Answer {
+  const fid = use(session, m.fid, request);
+  fid.opened();
+  if (!isDir(fid.node)) throw new FsError('Enotdir');
+  checkOffset(m.offset);
+  const data = Buffer.allocUnsafe(Math.min(m.count, maxData(session)));
+  const reader = (fid.dir ??= new DirReader(fid.node));
+  const n = reader.readFrom(m.offset, data, request, putDirent);
+  return { type: 'Rreaddir', tag: m.tag, data: data.subarray(0, n) };
+}
+
+/** d_type of readdir(3) */
+const DT_DIR = 4;
+const DT_REG = 8;
+
+/** qid[13] offset[8] type[1] name[s], diod's protocol.md. */
+const putDirent: PutEntry = ({ name, node, next }, into, at, end) => {
+  const size = 13 + 8 + 1 + 2 + Buffer.byteLength(name);
+  if (at + size > end) return undefined;
+  const { type, vers, path } = node.qid;
+  at = into.writeUInt8(type, at);
+  at = into.writeUInt32LE(vers, at);
+  at = into.writeBigUInt64LE(BigInt(path), at);
+  at = into.writeBigUInt64LE(BigInt(next), at);
+  at = into.writeUInt8(isDir(node) ? DT_DIR : DT_REG, at);
+  at = into.writeUInt16LE(Buffer.byteLength(name), at);
+  return at + into.write(name, at);
+};
+
+// ---- small things -------------------------------------------------------------------------------
+
+/** V9FS_MAGIC (linux/magic.h); a tree without blocks. */
+const STATFS = {
+  fstype: 0x01021997,
+  bsize: 4096,
+  blocks: 0,
+  bfree: 0,
+  bavail: 0,
+  files: 0,
+  ffree: 0,
+  fsid: 0,
+  namelen: MAX_NAME,
+};
+
+function emptyHandle(node: Node) {
+  return { node, stream: false, read: () => 0, write: () => fail('Enotsup'), close: () => {} };
+}

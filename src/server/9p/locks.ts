@@ -1,0 +1,91 @@
+/**
+ * Advisory locks of 9P2000.L (Tlock, Tgetlock): POSIX byte ranges, between all clients of the server.
+ * The files here have no content worth locking, but flock(1) on one is a way to take turns.
+ */
+import type { Fid } from './fids.ts';
+import type { Body } from './messages.ts';
+
+/** Linux, P9_LOCK_TYPE_* and P9_LOCK_*. */
+export const LOCK_TYPE = { read: 0, write: 1, unlock: 2 } as const;
+export const LOCK_STATUS = { success: 0, blocked: 1, error: 2 } as const;
+
+interface Lock {
+  readonly path: number;
+  readonly write: boolean;
+  /** [start, end) in bytes; a lock to the end of the file ends at Infinity. */
+  readonly start: number;
+  readonly end: number;
+  readonly fid: Fid;
+  readonly procId: number;
+  readonly clientId: string;
+}
+
+type Wanted = Pick<Body<'Tlock'>, 'kind' | 'start' | 'length' | 'procId' | 'clientId'>;
+
+export class Locks {
+  private held: Lock[] = [];
+
+  get size(): number {
+    return this.held.length;
+  }
+
+  /** Grants, refuses or releases; returns the Rlock's status. A client that may wait asks again. */
+  set(fid: Fid, wanted: Wanted): number {
+    if (wanted.kind > LOCK_TYPE.unlock) return LOCK_STATUS.error;
+    const lock = lockOf(fid, wanted);
+    if (wanted.kind !== LOCK_TYPE.unlock && this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
+    this.held = this.held.flatMap(other => without(other, lock));
+    if (wanted.kind !== LOCK_TYPE.unlock) this.held.push(lock);
+    return LOCK_STATUS.success;
+  }
+
+  /** The lock that is in the way, as an Rgetlock tells it; kind unlock when there is none. */
+  test(fid: Fid, wanted: Wanted): Body<'Rgetlock'> {
+    const other = this.conflict(lockOf(fid, wanted));
+    const { start, length, procId, clientId } = wanted;
+    if (other === undefined) return { kind: LOCK_TYPE.unlock, start, length, procId, clientId };
+    return {
+      kind: other.write ? LOCK_TYPE.write : LOCK_TYPE.read,
+      start: other.start,
+      length: other.end === Infinity ? 0 : other.end - other.start,
+      procId: other.procId,
+      clientId: other.clientId,
+    };
+  }
+
+  /** The fid is clunked. */
+  drop(fid: Fid): void {
+    if (this.held.length > 0) this.held = this.held.filter(lock => lock.fid !== fid);
+  }
+
+  private conflict(lock: Lock): Lock | undefined {
+    return this.held.find(
+      other =>
+        other.path === lock.path &&
+        !sameHolder(other, lock) &&
+        (other.write || lock.write) &&
+        other.start < lock.end &&
+        lock.start < other.end,
+    );
+  }
+}
+
+function lockOf(fid: Fid, { kind, start, length, procId, clientId }: Wanted): Lock {
+  const end = length === 0 ? Infinity : start + length;
+  return { path: fid.node.qid.path, write: kind === LOCK_TYPE.write, start, end, fid, procId, clientId };
+}
+
+/** A process of a client; two clients that give the same names are told apart by their attach. */
+function sameHolder(a: Lock, b: Lock): boolean {
+  return a.procId === b.procId && a.clientId === b.clientId && a.fid.mount === b.fid.mount;
+}
+
+/** What is left of a held lock when its holder sets another over it. */
+function without(held: Lock, lock: Lock): Lock[] {
+  if (held.path !== lock.path || !sameHolder(held, lock)) return [held];
+  if (held.end <= lock.start || lock.end <= held.start) return [held];
+  const parts: Lock[] = [];
+  if (held.start < lock.start) parts.push({ ...held, end: lock.start });
+  if (lock.end < held.end) parts.push({ ...held, start: lock.end });
+  return parts;
+}

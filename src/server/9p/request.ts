@@ -1,0 +1,79 @@
+/** A request in flight, and the reply of a read. */
+import { FsError } from '../../netfs/error.ts';
+import type { Reply, Req } from '../../netfs/node.ts';
+import { unauthenticated, type Caller } from '../../policy/identity.ts';
+import { RREAD_DATA } from './codec.ts';
+import type { Fid } from './fids.ts';
+import { giveBuffer, takeBuffer } from './pool.ts';
+
+const NOBODY_YET = unauthenticated();
+
+export class Request implements Req {
+  readonly tag: number;
+  /** Set by the handler that finds the fid. */
+  caller: Caller = NOBODY_YET;
+  fid: Fid | undefined;
+  /** Tags of the Tflushes to answer when this is over. */
+  flushes: number[] | undefined;
+  /** The session was reset under it: there is nobody to answer. */
+  orphaned = false;
+  /** Gives bytes to the network; at the end of the server it may still finish. */
+  isWrite = false;
+  private controller: AbortController | undefined;
+  private reason: FsError | undefined;
+
+  constructor(tag: number) {
+    this.tag = tag;
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.reason !== undefined) this.controller.abort(this.reason);
+    }
+    return this.controller.signal;
+  }
+
+  /** The first reason counts. */
+  abort(reason: FsError): void {
+    if (this.reason !== undefined) return;
+    this.reason = reason;
+    this.controller?.abort(reason);
+  }
+
+  /** The error of an abort, as opposed to one that the operation met by itself. */
+  wasAbortedBy(error: unknown): boolean {
+    return this.reason !== undefined && error === this.reason;
+  }
+}
+
+/** Where a Tread's bytes are put: at their place in the frame of the Rread that will be sent. */
+export class ReadReply implements Reply {
+  readonly count: number;
+  private buffer: Buffer | undefined;
+
+  constructor(count: number) {
+    this.count = count;
+  }
+
+  room(size: number): Buffer {
+    const bytes = RREAD_DATA + Math.min(size, this.count);
+    if (this.buffer === undefined || this.buffer.length < bytes) {
+      this.drop();
+      this.buffer = takeBuffer(bytes);
+    }
+    return this.buffer.subarray(RREAD_DATA, bytes);
+  }
+
+  drop(): void {
+    if (this.buffer !== undefined) giveBuffer(this.buffer);
+    this.buffer = undefined;
+  }
+
+  /** The frame that holds n bytes of data, and what to call when it is sent. */
+  frame(n: number): { frame: Buffer; done: () => void } {
+    const buffer = this.buffer ?? Buffer.allocUnsafe(RREAD_DATA);
+    this.buffer = undefined;
+    return { frame: buffer.subarray(0, RREAD_DATA + n), done: () => giveBuffer(buffer) };
+  }
+}

@@ -1,0 +1,153 @@
+/** A slashnet server: one tree, its doors, the sessions that came in by them. */
+import type { Duplex } from 'node:stream';
+import { networkInterfaces } from 'node:os';
+import { hostDialer } from '../host/dialer.ts';
+import { hostTcpStats } from '../host/stats.ts';
+import { hostUsers } from '../host/users.ts';
+import { silent, type Log } from '../log.ts';
+import { isLoopback, isUnspecified, parseIp, sameIp, type Endpoint as Address, type Ip } from '../netfs/address.ts';
+import type { Dialer } from '../netfs/dialer.ts';
+import { Mount } from '../netfs/mount.ts';
+import { Protocol } from '../netfs/protocol.ts';
+import { RootDir } from '../netfs/root.ts';
+import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
+import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
+import { Authority } from '../policy/permissions.ts';
+import { Locks } from './9p/locks.ts';
+import { DEFAULT_LIMITS, Session, type Limits } from './9p/session.ts';
+import { directCalls, type Door } from './transport/door.ts';
+
+export interface ServerOptions {
+  /** Who owns the tree; the user that runs this process by default. */
+  readonly owner?: Caller;
+  /** The most conversations of one protocol. */
+  readonly conversations?: number;
+  readonly limits?: Limits;
+  readonly log?: Log;
+  /** Called with each 9P message as a line, behind the number of its session. */
+  readonly trace?: ((line: string) => void) | undefined;
+  readonly users?: Users;
+  readonly dialer?: Dialer;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/** Enough for a busy machine; a conversation at rest takes a few kilobytes. */
+export const DEFAULT_CONVERSATIONS = 16384;
+
+export class Server {
+  readonly owner: Caller;
+  readonly users: Users;
+  readonly mount: Mount;
+  readonly tcp: Protocol;
+  readonly sessions = new Set<Session>();
+  readonly locks = new Locks();
+  private readonly options: ServerOptions;
+  private readonly log: Log;
+  private readonly doors = new Set<Door>();
+  private lastSession = 0;
+
+  constructor(options: ServerOptions = {}) {
+    this.options = options;
+    this.log = options.log ?? silent;
+    this.users = options.users ?? hostUsers();
+    this.owner = options.owner ?? currentUser(this.users);
+    const now = options.now ?? Date.now;
+    const seconds = (): number => Math.floor(now() / 1000);
+    const authority = new Authority(this.owner);
+    this.tcp = this.tcpProtocol(seconds);
+    this.mount = new Mount(new RootDir([this.tcp], authority, seconds()), authority);
+  }
+
+  private tcpProtocol(now: () => number): Protocol {
+    const counters: TcpCounters = { activeOpens: 0, passiveOpens: 0 };
+    const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
+    const tcp = {
+      dialer: this.options.dialer ?? hostDialer,
+      isOwnListener: (at: Address) => this.isOwnDoor(at),
+      counters,
+    };
+    return new Protocol({
+      name: 'tcp',
+      index: 1,
+      owner: this.owner,
+      limit,
+      now,
+      make: (number, owner, keeper) => new TcpConversation(number, owner, keeper, tcp),
+      stats: () => hostTcpStats(limit, counters),
+    });
+  }
+
+  // ---- doors and sessions -----------------------------------------------------------------------
+
+  /** Serves one client over any stream. */
+  serve(stream: Duplex, peer: Peer): Session {
+    const id = ++this.lastSession;
+    const { trace } = this.options;
+    const session = new Session(stream, {
+      mount: this.mount,
+      users: this.users,
+      peer,
+      locks: this.locks,
+      log: this.log,
+      limits: this.options.limits ?? DEFAULT_LIMITS,
+      trace: trace && (line => trace(`${id} ${line}`)),
+      direct: directCalls(stream),
+    });
+    this.sessions.add(session);
+    void session.ended.then(() => this.sessions.delete(session));
+    return session;
+  }
+
+  /** Opens a door with `open`, which calls back for each client. */
+  async addDoor(open: (onClient: (stream: Duplex, peer: Peer) => void) => Door | Promise<Door>): Promise<Door> {
+    const door = await open((stream, peer) => void this.serve(stream, peer));
+    this.doors.add(door);
+    void door.closed.then(() => this.doors.delete(door));
+    return door;
+  }
+
+  /** Whether an address is one where this server listens, under any of this machine's own addresses. */
+  private isOwnDoor({ ip, port }: Address): boolean {
+    for (const { address } of this.doors) {
+      if (address?.port !== port) continue;
+      if (sameIp(ip, address.ip)) return true;
+      // A door on every address is behind each of ours.
+      if (isUnspecified(address.ip) && isOwnAddress(ip)) return true;
+    }
+    return false;
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------
+
+  /**
+   * Takes no more clients, finishes what can be finished, closes every session and waits until the
+   * conversations have sent what they had; `signal` says when to wait no longer.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    for (const door of this.doors) door.close();
+    await Promise.all([...this.sessions].map(session => session.drain(signal)));
+    await this.tcp.idle(signal);
+  }
+
+  /** Ends at once. */
+  close(): void {
+    for (const door of this.doors) door.close();
+    for (const session of this.sessions) session.close();
+  }
+}
+
+function currentUser(users: Users): Caller {
+  const uid = process.getuid!();
+  return users.byId(uid) ?? { name: String(uid), uid, gid: process.getgid?.() ?? NOBODY, groups: process.getgroups?.() ?? [] };
+}
+
+function isOwnAddress(ip: Ip): boolean {
+  if (isLoopback(ip)) return true;
+  return Object.values(networkInterfaces()).some(addresses =>
+    addresses?.some(({ address }) => {
+      const own = parseIp(address);
+      return own !== undefined && sameIp(own, ip);
+    }),
+  );
+}
