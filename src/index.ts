@@ -1,1 +1,24 @@
-export {};
+/**
+ * slashnet as a library: a /net of this host's sockets, served over 9P.
+ *
+ * ```ts
+ * import { Server, unixDoor } from 'slashnet';
+ *
+ * const server = new Server();
+ * await server.addDoor(onClient =>
+ *   unixDoor('/run/slashnet.sock', { mode: 0o600, squash: false, users: server.users }, onClient));
+ * ```
+ *
+ * `slashnet/9p` has the 9P server alone, for any tree; `slashnet/client` is the client.
+ */
+export { DEFAULT_CONVERSATIONS, Server, type ServerOptions } from './server/server.ts';
+export { DoorError, type Door, type OnClient } from './server/transport/door.ts';
+export { unixDoor, unixDoorOn, type UnixOptions } from './server/transport/unix.ts';
+export { tcpDoor, tcpDoorOn, type TcpOptions } from './server/transport/tcp.ts';
+export { stdioDoor } from './server/transport/stdio.ts';
+export { defaultEndpoint, EndpointError, formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.ts';
+export { hostDialer } from './host/dialer.ts';
+export { hostUsers } from './host/users.ts';
+export type { Connection, Dialer, Listener } from './netfs/dialer.ts';
+export { ERRORS, FsError, type ErrorName } from './netfs/error.ts';
+export type { Log } from './log.ts';

@@ -9,7 +9,7 @@ import { npm, say } from './kit.mjs';
 
 export const packages = ['fuse-native@2.2.6'];
 
-const MOUNTED_MS = 15_000;
+const MOUNTED_MS = 10_000;
 
 const at = (dir, ...path) => join(dir, 'node_modules', 'fuse-native', ...path);
 
@@ -17,7 +17,10 @@ const at = (dir, ...path) => join(dir, 'node_modules', 'fuse-native', ...path);
 async function staticFacts(dir) {
   const view = await npm(['view', 'fuse-native', 'time', '--json'], dir);
   const published = view.code === 0 ? JSON.parse(view.stdout)['2.2.6'] : undefined;
-  say('2.2.6 dated by the registry', `${published ?? 'no answer'} (a mirror gives the day of its copy)`);
+  say(
+    '2.2.6 dated by the registry',
+    `${published?.slice(0, 10) ?? 'no answer'} (a mirror gives the day of its copy)`,
+  );
   const sources = readFileSync(at(dir, 'index.js'), 'utf8') + readFileSync(at(dir, 'fuse-native.c'), 'utf8');
   for (const word of ['interrupt', 'direct_io', '.poll', 'notify']) {
     say(`"${word}" in index.js and fuse-native.c`, sources.includes(word) ? 'yes' : 'no');
@@ -57,7 +60,7 @@ function whyNotMounted() {
 
 /**
  * In a mount namespace of its own: nobody else sees the mount, and it ends with the last process in it.
- * Killing the server closes /dev/fuse, which wakes every reader that is stuck on it.
+ * Killing a server closes /dev/fuse, which wakes every reader that is stuck on it.
  */
 function runMounted(dir, env) {
   return new Promise(resolve => {
@@ -65,10 +68,10 @@ function runMounted(dir, env) {
     const args = ['--mount', '--propagation', 'private', process.execPath, script, dir];
     const child = spawn('unshare', args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), MOUNTED_MS);
-    child.once('error', error => say('not run', error.message));
-    child.once('close', code => {
+    child.once('error', error => resolve(error.message));
+    child.once('close', (code, signal) => {
       clearTimeout(timer);
-      resolve(code);
+      resolve(signal ?? code);
     });
   });
 }
@@ -86,6 +89,6 @@ export async function probe(dir) {
   }
   const reason = whyNotMounted();
   if (reason !== undefined) return say('blocked reader', `not run: ${reason}`);
-  const code = await runMounted(dir, env);
-  if (code !== 0) say('blocked reader', `the mounted part ended with ${code}`);
+  const end = await runMounted(dir, env);
+  if (end !== 0) say('mounted part', `ended with ${end}`);
 }

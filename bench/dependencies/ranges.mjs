@@ -1,5 +1,5 @@
-// The yardstick for ip-cidr: sorted, merged ranges per family and a binary search. It is small on purpose;
-// the policy's own table is in src/policy and is tested against ipaddr.js.
+// The yardstick for ip-cidr: sorted, merged ranges per family and a binary search. It is a yardstick and
+// no more: just enough parsing for the rules and addresses that the probe makes.
 
 /** An IPv4 address as a number, an IPv6 one as a BigInt; IPv4-mapped IPv6 is IPv4. Throws on anything else. */
 export function toNumber(text) {

@@ -59,7 +59,7 @@ function runBounded(name, dir) {
       say('stopped', `the probe was not done after ${PROBE_MS / 1000} s`);
       killGroup();
     }, PROBE_MS);
-    process.once('SIGINT', killGroup);
+    process.once('SIGINT', killGroup); // the group is not the terminal's, so Ctrl-C does not reach it
     child.once('exit', code => {
       clearTimeout(timer);
       process.removeListener('SIGINT', killGroup);
@@ -89,8 +89,13 @@ async function main(wanted) {
   const { model } = cpus()[0];
   const today = new Date().toISOString().slice(0, 10);
   console.log(`${today}, Node ${process.version}, Linux ${release()} ${arch()}, ${cpus().length} x ${model}`);
+  let interrupted = false;
+  process.on('SIGINT', () => (interrupted = true));
   let ok = true;
-  for (const name of wanted.length > 0 ? wanted : PROBES) ok = (await runProbe(name)) && ok;
+  for (const name of wanted.length > 0 ? wanted : PROBES) {
+    ok = (await runProbe(name)) && ok;
+    if (interrupted) process.exit(130);
+  }
   process.exit(ok ? 0 : 1);
 }
 

@@ -29,7 +29,7 @@ Examples:
 
 async function serveCalls(client: Client, address: string, command: string[]): Promise<void> {
   const stop = new AbortController();
-  const calls = new Calls(client, command);
+  const calls = new Calls(command);
   const interrupt = (): void => {
     stop.abort();
     calls.end();
@@ -58,14 +58,12 @@ async function takeCalls(announcement: Announcement, calls: Calls, signal: Abort
 
 /** The calls that are being served, each by its process. */
 class Calls {
-  readonly #client: Client;
   readonly #command: string[];
   readonly #served = new Set<Promise<void>>();
   readonly #processes = new Set<ChildProcess>();
   #ended = false;
 
-  constructor(client: Client, command: string[]) {
-    this.#client = client;
+  constructor(command: string[]) {
     this.#command = command;
   }
 

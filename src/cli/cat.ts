@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Client } from '../client/index.ts';
 import { eachPath } from './each.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
-import { OutputClosed, untilOutputCloses, writeOut } from './stdio.ts';
+import { untilOutputCloses, writeOut } from './stdio.ts';
 
 export function register(program: Command): void {
   clientCommand(program, 'cat', 'print files of the tree; on a stream, until it ends')
@@ -13,7 +13,6 @@ export function register(program: Command): void {
       `
 Examples:
   slashnet cat tcp/3/status        the state of conversation 3
-  slashnet cat tcp/*/remote        quote it, or your shell looks for tcp here; a path is one file
   slashnet cat tcp/3/data          what the other side sends`,
     )
     .action((paths: string[], options: SessionOptions) =>

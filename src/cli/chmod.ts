@@ -6,7 +6,9 @@ import { argument, clientCommand, withClient, type SessionOptions } from './sess
 
 export function register(program: Command): void {
   clientCommand(program, 'chmod', 'change who may use files of the tree')
-    .argument('<mode>', 'octal digits, or letters: u+rwx,g-w,o=r,a+X', text => argument(() => parseMode(text)))
+    .argument('<mode>', 'octal digits, or letters: u+rwx,g-w,o=r,a+X', text =>
+      argument(() => parseMode(text)),
+    )
     .argument('<path...>', 'files or directories')
     .addHelpText(
       'after',

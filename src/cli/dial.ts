@@ -1,6 +1,6 @@
 /** `slashnet dial`: a connection as standard input and output. */
 import type { Command } from 'commander';
-import { dial, parseNetAddress, TransportError, type Client, type Conversation } from '../client/index.ts';
+import { dial, NinepError, parseNetAddress, type Client, type Conversation } from '../client/index.ts';
 import { report } from './failure.ts';
 import { argument, clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
@@ -50,8 +50,11 @@ async function relay(call: Conversation): Promise<void> {
   let failure: unknown;
   sendInput(call).catch((error: unknown) => (failure = error));
   for await (const bytes of call.data) await writeOut(bytes);
-  if (failure !== undefined && !(failure instanceof TransportError)) throw failure;
+  if (failure !== undefined && !isHangup(failure)) throw failure;
 }
+
+/** The other side closed while we were sending: that is how a connection ends. */
+const isHangup = (error: unknown): boolean => error instanceof NinepError && error.code === 'EPIPE';
 
 async function sendInput(call: Conversation): Promise<void> {
   for await (const chunk of process.stdin) await call.data.write(chunk as Buffer);

@@ -2,6 +2,7 @@
 import { TransportError } from '../client/index.ts';
 import { report } from './failure.ts';
 import { treePath } from './path.ts';
+import { OutputClosed } from './stdio.ts';
 
 /** Runs `use` on each path in turn, with its path in the tree and as it was written. */
 export async function eachPath(
@@ -13,6 +14,7 @@ export async function eachPath(
     try {
       await use(treePath(written), written);
     } catch (error) {
+      if (error instanceof OutputClosed) throw error;
       report(`${command} ${written}`, error);
       if (error instanceof TransportError) return;
     }

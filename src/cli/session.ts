@@ -16,7 +16,11 @@ export function clientCommand(program: Command, name: string, description: strin
   return program
     .command(name)
     .description(description)
-    .option('--at <address>', 'the server: unix!PATH or tcp!HOST!PORT (default: your own)', parseAt)
+    .option(
+      '--at <address>',
+      'the server: unix!PATH or tcp!HOST!PORT (default: slashnet.sock in $XDG_RUNTIME_DIR, root: in /run)',
+      parseAt,
+    )
     .addOption(dialect);
 }
 

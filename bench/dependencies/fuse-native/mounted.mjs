@@ -1,60 +1,48 @@
-// Runs inside a private mount namespace (see ../fuse-native.mjs). Serves one file whose read is answered
-// after ANSWER_MS, whatever happens, so that no process stays stuck: a reader in D state cannot be killed.
+// `mounted.mjs DIR`, run inside a private mount namespace by ../fuse-native.mjs: starts one server per
+// question, is the reader's parent, and takes everything down again.
 
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { execFileSync, fork, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { say, sleep } from '../kit.mjs';
 
-const ANSWER_MS = 3000;
-const KILL_MS = 500;
+const KILL_AFTER_MS = 500;
 
 const dir = process.argv[2];
-const Fuse = createRequire(join(dir, 'package.json'))('fuse-native');
+const beside = name => fileURLToPath(new URL(name, import.meta.url));
 
-// If anything below hangs, leaving closes /dev/fuse, and the kernel fails what is still waiting on it.
-setTimeout(() => process.exit(3), 12_000);
+setTimeout(() => process.exit(3), 8_000);
 
-const DIRECTORY = { mode: 0o40755, size: 0 };
-const FILE = { mode: 0o100666, size: 4096 };
-
-/** Options that the package has no name for can be passed on behind a comma in one that it has. */
-function mount(name, options) {
+/** Runs `ask` on a mount of its own; the mount and its server are gone afterwards. */
+async function onMount(name, options, ask) {
   const path = join(dir, name);
   mkdirSync(path);
-  const arrived = Promise.withResolvers?.() ?? withResolvers();
-  const since = new Date(0);
-  const stat = kind => ({ ...kind, mtime: since, atime: since, ctime: since, nlink: 1, uid: 0, gid: 0 });
-  const server = new Fuse(
-    path,
-    {
-      readdir: (_path, reply) => reply(0, ['data']),
-      getattr: (file, reply) => {
-        if (file === '/') return reply(0, stat(DIRECTORY));
-        return file === '/data' ? reply(0, stat(FILE)) : reply(Fuse.ENOENT);
-      },
-      open: (_path, _flags, reply) => reply(0, 1),
-      read: (_path, _fd, buffer, _length, offset, reply) => {
-        arrived.resolve();
-        if (offset > 0) return reply(0, 0);
-        setTimeout(() => reply(0, buffer.write('late\n')), ANSWER_MS);
-      },
-      write: (_path, _fd, _buffer, length, _offset, reply) => reply(0, length),
-      truncate: (_path, _size, reply) => reply(0),
-    },
-    { fsname: `slashnet-probe${options}`, timeout: false },
-  );
-  return new Promise((resolve, reject) => {
-    server.mount(error => (error ? reject(error) : resolve({ path, arrived: arrived.promise })));
+  // Port 0: a server that is talked into its debugger must not take the port of somebody's real one.
+  const server = fork(beside('server.mjs'), [dir, path, options], {
+    execArgv: ['--inspect-port=0'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+  const mount = { path, server, stderr: '' };
+  server.stderr.on('data', chunk => (mount.stderr += chunk));
+  const exited = new Promise(resolve => server.once('exit', resolve));
+  await Promise.race([next(server, 'mounted'), exited]);
+  try {
+    await ask(mount);
+  } finally {
+    execFileSync('umount', ['--lazy', path], { timeout: 2000 });
+    server.kill('SIGKILL');
+    await exited;
+  }
 }
 
-function withResolvers() {
-  const all = {};
-  all.promise = new Promise((resolve, reject) => Object.assign(all, { resolve, reject }));
-  return all;
+function next(server, event) {
+  return new Promise((resolve, reject) => {
+    server.on('message', message => {
+      if ('failed' in message) reject(new Error(message.failed));
+      if (event in message) resolve(message[event]);
+    });
+  });
 }
 
 /** The state letter of a process: D is the sleep that no signal ends. */
@@ -66,47 +54,67 @@ function stateOf(pid) {
   }
 }
 
-/** One cat on the file; SIGKILL as soon as its read has reached the server. */
-async function killBlockedReader(name, options) {
-  const { path, arrived } = await mount(name, options);
-  const reader = spawn('cat', [join(path, 'data')], { stdio: 'ignore' });
-  const exited = new Promise(resolve => reader.once('exit', resolve));
-  await arrived;
-  const answered = performance.now() + ANSWER_MS;
-  await sleep(KILL_MS);
+/** One cat on the file; SIGKILL when its read has reached the server. */
+const killBlockedReader = name => async mount => {
+  const arrived = next(mount.server, 'read');
+  const reader = spawn('cat', [join(mount.path, 'blocked')], { stdio: 'ignore' });
+  const exited = new Promise(resolve => reader.once('exit', () => resolve(performance.now())));
+  const answerMs = await arrived;
+  await sleep(KILL_AFTER_MS);
   const before = stateOf(reader.pid);
   const killed = performance.now();
   reader.kill('SIGKILL');
   await sleep(1000);
   const after = stateOf(reader.pid);
-  await exited;
-  const took = performance.now();
-  const outcome =
-    took < answered - 500
-      ? `dies ${Math.round(took - killed)} ms after SIGKILL`
-      : `${before} before and ${after} 1 s after SIGKILL, dies ${Math.round(took - killed)} ms after it, when answered`;
-  say(`blocked cat, ${name}`, outcome);
-  execFileSync('umount', ['--lazy', path], { timeout: 2000 });
+  const took = Math.round((await exited) - killed);
+  const states = after === '-' ? `state ${before}` : `state ${before}, ${after} 1 s after SIGKILL`;
+  const cause = took > answerMs - KILL_AFTER_MS - 300 ? ', when the server answers' : '';
+  say(`blocked cat, ${name}`, `${states}, dies ${took} ms after SIGKILL${cause}`);
+};
+
+/** intr makes libfuse send SIGUSR1 to its threads, which is how one asks Node for its debugger. */
+const killWithIntr = async mount => {
+  await killBlockedReader('direct_io and intr')(mount);
+  say('intr makes Node open its debugger port', mount.stderr.includes('Debugger listening') ? 'yes' : 'no');
+};
+
+function output(command, args) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.on('data', chunk => (text += chunk));
+  return new Promise(resolve => child.once('close', () => resolve(text)));
 }
 
 /** One descriptor, a thread that reads and a thread that writes, as a program does on a dialled connection. */
-async function duplex() {
-  const { path } = await mount('duplex', ',direct_io');
-  const script = fileURLToPath(new URL('./duplex.mjs', import.meta.url));
-  const client = spawn(process.execPath, [script, join(path, 'data')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  client.stdout.on('data', chunk => (output += chunk));
-  await new Promise(resolve => client.once('close', resolve));
-  say('write while a read waits on the same fd', output.trim());
-  execFileSync('umount', ['--lazy', path], { timeout: 2000 });
-}
+const duplex = async ({ path }) => {
+  const report = await output(process.execPath, [beside('duplex.mjs'), join(path, 'blocked')]);
+  say('write while a read waits on the same fd', report.trim());
+};
 
+/** A connection's data has no size to declare. */
+const sizeless =
+  name =>
+  async ({ path }) => {
+    const text = await output('cat', [join(path, 'sizeless')]);
+    say(`4 bytes in a file of size 0, ${name}`, `cat gets ${text.length}`);
+  };
+
+/** Without close-on-exec a child of the server outlives it with the connection in its hand. */
+const closeOnExec = async ({ server }) => {
+  const fds = readdirSync(`/proc/${server.pid}/fd`);
+  const fd = fds.find(fd => readlinkSync(`/proc/${server.pid}/fd/${fd}`) === '/dev/fuse');
+  const info = readFileSync(`/proc/${server.pid}/fdinfo/${fd}`, 'utf8');
+  const flags = parseInt(/^flags:\s*([0-7]+)$/m.exec(info)[1], 8);
+  say('children of the server inherit /dev/fuse', (flags & 0o2000000) === 0 ? 'yes' : 'no');
+};
+
+await onMount('sizeless', '', sizeless('as it mounts'));
+await onMount('sizeless-direct', ',direct_io', sizeless('direct_io'));
+await onMount('inherit', '', closeOnExec);
 await Promise.all([
-  killBlockedReader('as it mounts', ''),
-  killBlockedReader('direct_io', ',direct_io'),
-  killBlockedReader('direct_io and intr', ',direct_io,intr'),
-  duplex(),
+  onMount('plain', '', killBlockedReader('as it mounts')),
+  onMount('direct', ',direct_io', killBlockedReader('direct_io')),
+  onMount('duplex', ',direct_io', duplex),
+  onMount('intr', ',direct_io,intr', killWithIntr),
 ]);
 process.exit(0);

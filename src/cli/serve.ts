@@ -1,0 +1,83 @@
+/** `slashnet serve`: the server. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
+
+const EXAMPLES = `
+Examples:
+  slashnet serve                                    on the default socket, for yourself alone
+  slashnet serve --listen unix!/tmp/net.sock        on a socket of your choice
+  slashnet serve --listen tcp!127.0.0.1!5640 --trust-tcp
+                                                    for clients that cannot do unix sockets
+  ssh host slashnet serve --listen -                another machine's /net, over ssh
+
+Then, in another shell:
+  slashnet ls tcp
+  slashnet dial tcp!example.com!http
+`;
+
+/** What the command line asked for. */
+export interface ServeFlags {
+  listen: Endpoint[];
+  trustTcp: boolean;
+  squash: boolean;
+  socketMode: number;
+  conversations: number;
+  trace: boolean;
+  logLevel: string;
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
+
+export function register(program: Command): void {
+  program
+    .command('serve')
+    .summary('serve /net over 9P')
+    .description('Serve /net, the network of this machine as files, over 9P.')
+    .option(
+      '--listen <addr>',
+      'unix!PATH, tcp!HOST!PORT, or - for stdin and stdout; may be repeated',
+      collect,
+      [],
+    )
+    .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)', false)
+    .option('--squash', 'on unix sockets: whoever a client claims to be, it is its own user', false)
+    .option('--socket-mode <mode>', 'permission bits of unix sockets, octal', octal, 0o600)
+    .option('--conversations <n>', 'most conversations of a protocol at a time', count, 16384)
+    .option('--trace', 'print every 9P message to stderr', false)
+    .option('--log-level <level>', LEVELS.join(', '), level, 'info')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: ServeFlags) => {
+      // The server is loaded here, so that the other commands start without it.
+      const { serve } = await import('./serving.ts');
+      await serve(flags);
+    });
+}
+
+/** Where to listen when nothing is said: the default socket. */
+export function endpoints(flags: ServeFlags): Endpoint[] {
+  return flags.listen.length > 0 ? flags.listen : [defaultEndpoint()];
+}
+
+function collect(text: string, before: Endpoint[]): Endpoint[] {
+  try {
+    return [...before, parseEndpoint(text)];
+  } catch (error) {
+    if (error instanceof EndpointError) throw new InvalidArgumentError(error.message);
+    throw error;
+  }
+}
+
+function octal(text: string): number {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new InvalidArgumentError('write three octal digits, for example 660');
+  return parseInt(text, 8);
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) throw new InvalidArgumentError('write a number from 1 to 9999999');
+  return Number(text);
+}
+
+function level(text: string): string {
+  if (!LEVELS.includes(text)) throw new InvalidArgumentError(`write one of ${LEVELS.join(', ')}`);
+  return text;
+}

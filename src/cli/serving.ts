@@ -1,0 +1,93 @@
+/** What `slashnet serve` does: open the doors, say where they are, and end in good order. */
+import { pino } from 'pino';
+import type { Endpoint } from '../endpoint.ts';
+import { Server } from '../server/server.ts';
+import { activatedDoor, activatedFds, notify } from '../server/transport/activation.ts';
+import { DoorError, type Door, type OnClient } from '../server/transport/door.ts';
+import { stdioDoor } from '../server/transport/stdio.ts';
+import { tcpDoor } from '../server/transport/tcp.ts';
+import { unixDoor } from '../server/transport/unix.ts';
+import { endpoints, type ServeFlags } from './serve.ts';
+
+/** How long the end waits for writes and for FINs to go out. */
+const DRAIN_MS = 5000;
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+export async function serve(flags: ServeFlags): Promise<void> {
+  const stderr = 2;
+  const log = pino({ level: flags.logLevel }, pino.destination({ fd: stderr, sync: true }));
+  const server = new Server({
+    conversations: flags.conversations,
+    log,
+    trace: flags.trace ? say : undefined,
+  });
+  endOnSignals(server);
+  try {
+    const doors = await openDoors(server, flags);
+    notify('READY=1');
+    announce(doors, flags);
+    await Promise.all(doors.map(door => door.closed));
+    // Only stdin and stdout end by themselves.
+    await server.drain(AbortSignal.timeout(DRAIN_MS));
+  } catch (error) {
+    if (!(error instanceof DoorError)) throw error;
+    say(`slashnet: serve: ${error.message}`);
+    server.close();
+    process.exitCode = 1;
+  }
+}
+
+async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
+  const options = {
+    mode: flags.socketMode,
+    squash: flags.squash,
+    trust: flags.trustTcp,
+    users: server.users,
+  };
+  const passed = activatedFds();
+  const doors: Door[] = [];
+  for (const fd of passed) doors.push(await server.addDoor(onClient => activatedDoor(fd, options, onClient)));
+  const wanted = passed.length > 0 ? flags.listen : endpoints(flags);
+  for (const endpoint of wanted) {
+    doors.push(await server.addDoor(onClient => openDoor(server, endpoint, options, onClient)));
+  }
+  return doors;
+}
+
+function openDoor(
+  server: Server,
+  endpoint: Endpoint,
+  options: Parameters<typeof stdioDoor>[1],
+  onClient: OnClient,
+): Door | Promise<Door> {
+  switch (endpoint.kind) {
+    case 'unix':
+      return unixDoor(endpoint.path, options, onClient);
+    case 'tcp':
+      return tcpDoor(endpoint.host, endpoint.port, options, onClient);
+    case 'stdio':
+      return stdioDoor(server.owner, options, onClient);
+  }
+}
+
+/** Where it listens and what to try first, for people; with 9P on stdout there is nobody to read it. */
+function announce(doors: readonly Door[], flags: ServeFlags): void {
+  if (doors.some(door => door.name === '-')) return;
+  for (const door of doors) say(`slashnet: listening at ${door.name}`);
+  const at = flags.listen[0] === undefined ? '' : ` --at '${doors.at(-1)!.name}'`;
+  say(`try: slashnet ls -l${at} tcp`);
+}
+
+/** The first SIGINT or SIGTERM drains and exits 0, the second exits at once. */
+function endOnSignals(server: Server): void {
+  let ending = false;
+  const end = (signal: NodeJS.Signals): void => {
+    if (ending) process.exit(signal === 'SIGINT' ? 130 : 143);
+    ending = true;
+    notify('STOPPING=1');
+    void server.drain(AbortSignal.timeout(DRAIN_MS)).then(() => process.exit(0));
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}
