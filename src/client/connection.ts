@@ -28,8 +28,11 @@ export type RequestName = Exclude<TName, 'Tversion' | 'Tflush'>;
 /** The answer to a request: Rwalk for Twalk. */
 export type Reply<N extends TName> = N extends `T${infer Rest}` ? Message<Extract<RName, `R${Rest}`>> : never;
 
-/** Calls that have a tag. Half of all tags, so that each can be flushed; more calls wait their turn. */
-const MAX_IN_FLIGHT = 0x7fff;
+/**
+ * Calls that have a tag; more wait their turn. At most half of all tags, so that each call can be
+ * flushed; and no more than our server takes of one client.
+ */
+const MAX_IN_FLIGHT = 0x3fff;
 
 /** Strings have 16-bit lengths: no request but a Twrite is longer. */
 const MAX_REQUEST = 0xffff;

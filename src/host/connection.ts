@@ -2,10 +2,11 @@
  * A TCP connection of this host as netfs wants it: reads pull, writes answer when the kernel has the
  * bytes, and nothing is read that nobody asked for.
  *
- * Reading. A waiting read resumes the socket, which reads into one scratch buffer that all connections
- * share (libuv fills it and calls us in the same step); the bytes are copied into the waiting reply,
- * what is over is kept, and the socket is paused again. When the last read was filled to the brim the
- * next one is tried at once with read(2), straight into its reply.
+ * Reading. The first read that waits resumes the socket, which reads into one scratch buffer that all
+ * connections share (libuv fills it and calls us in the same step); the bytes are copied into the
+ * waiting reply. Bytes for which no read is there are kept, one chunk at most, and the socket is paused
+ * until they are taken: pausing it after each read would cost two system calls a round trip. When the
+ * last read was large the next one is tried at once with read(2), straight into its reply.
  *
  * Writing. A write is tried at once with write(2); what the kernel does not take goes out in pieces
  * through the stream, whose callback says when there is room again.
@@ -28,6 +29,9 @@ const PIECE = 16 * 1024;
 /** As long as Linux keeps an orphan in FIN_WAIT2 (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
 
+/** A read of this size makes it likely that more is there; a failed try costs more than a small read. */
+const MUCH = 16 * 1024;
+
 export const scratch = Buffer.allocUnsafeSlow(SCRATCH);
 
 interface Reader {
@@ -46,8 +50,10 @@ export class HostConnection implements Connection {
   private writing = false;
   /** Bytes taken from the kernel for which no read was there. */
   private rest: Buffer | undefined;
-  /** The last read got all it asked for, so the next will probably find something. */
+  /** The last read brought much, so the next will probably find something. */
   private flowing = false;
+  /** The socket is not paused. */
+  private reading = false;
   private ended = false;
   private closing = false;
   private failure: FsError | undefined;
@@ -99,7 +105,7 @@ export class HostConnection implements Connection {
     if (fd === undefined) return undefined;
     const room = reply.room(reply.count);
     const n = this.readInto(fd, room);
-    this.flowing = n === room.length;
+    this.flowing = n >= MUCH;
     if (n === 0) this.end();
     if (n !== WOULD_BLOCK) return n;
     reply.drop();
@@ -126,12 +132,13 @@ export class HostConnection implements Connection {
       const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
       const stop = onAbort(signal, () => {
         this.readers = this.readers.filter(other => other !== reader);
-        if (this.readers.length === 0 && !this.closing) this.socket.pause();
         reject(signal.reason as Error);
       });
       if (signal.aborted) return;
       this.readers.push(reader);
-      if (this.readers.length === 1) this.socket.resume();
+      if (this.reading) return;
+      this.reading = true;
+      this.socket.resume();
     });
   }
 
@@ -146,7 +153,8 @@ export class HostConnection implements Connection {
       done(n);
     }
     if (at < chunk.length) this.rest = Buffer.from(chunk.subarray(at));
-    return this.readers.length > 0;
+    this.reading = this.rest === undefined;
+    return this.reading;
   }
 
   /** Fills a reply with these bytes, and where they filled the scratch with what else is there. */
@@ -155,7 +163,7 @@ export class HostConnection implements Connection {
     const room = reply.room(fd === undefined ? bytes.length : reply.count);
     let n = bytes.copy(room);
     if (fd !== undefined) n += this.readMore(fd, room.subarray(n));
-    this.flowing = n === reply.count || bytes.length === SCRATCH;
+    this.flowing = n >= MUCH;
     return n;
   }
 

@@ -65,9 +65,9 @@ describe('a connection', () => {
     assert.equal(tags.size, 1);
   });
 
-  it('lets calls wait when half of all tags are taken', async () => {
+  it('lets calls wait when a quarter of all tags is taken', async () => {
     const { client, server } = await attached();
-    const limit = 0x7fff;
+    const limit = 0x3fff;
     const calls = Array.from({ length: limit + 2 }, (_, fid) => read(client, fid));
     const aborter = new AbortController();
     const impatient = read(client, 1, aborter.signal);
