@@ -29,6 +29,9 @@ const PIECE = 16 * 1024;
 /** As long as Linux keeps an orphan in FIN_WAIT2 (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
 
+/** A peer that sends more than this after our FIN does not listen. */
+const MAX_DISCARDED = 4 * 1024 * 1024;
+
 /** A read of this size makes it likely that more is there; a failed try costs more than a small read. */
 const MUCH = 16 * 1024;
 
@@ -56,6 +59,7 @@ export class HostConnection implements Connection {
   private reading = false;
   private ended = false;
   private closing = false;
+  private discarded = 0;
   private failure: FsError | undefined;
 
   /** `socket` is connected, paused, and delivers to `received` by the onread of `onreadFor`. */
@@ -144,7 +148,7 @@ export class HostConnection implements Connection {
 
   /** Bytes from the kernel, ours only for this call. Returns whether to go on reading. */
   received(chunk: Buffer): boolean {
-    if (this.closing) return true;
+    if (this.closing) return this.discard(chunk.length);
     let at = 0;
     while (at < chunk.length && this.readers.length > 0) {
       const { reply, done } = this.readers.shift()!;
@@ -155,6 +159,17 @@ export class HostConnection implements Connection {
     if (at < chunk.length) this.rest = Buffer.from(chunk.subarray(at));
     this.reading = this.rest === undefined;
     return this.reading;
+  }
+
+  /**
+   * What comes after close is for nobody. It is read as long as the peer has not acknowledged our FIN,
+   * since a reset could overtake what we sent; then the peer is told by one, as the kernel would do.
+   */
+  private discard(n: number): boolean {
+    this.discarded += n;
+    if (this.discarded <= MAX_DISCARDED && this.info()?.state !== 'Finwait2') return true;
+    this.socket.resetAndDestroy();
+    return false;
   }
 
   /** Fills a reply with these bytes, and where they filled the scratch with what else is there. */
