@@ -1,7 +1,47 @@
-/** Waiting that heeds an AbortSignal. The signal's reason is the error to fail with. */
+/** Waiting that heeds a signal. The signal's reason is the error to fail with. */
+
+/** What is used of an AbortSignal, which is one; an Abort is one that costs nothing until it is used. */
+export interface Signal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', run: () => void, options?: { once: boolean }): void;
+  removeEventListener(type: 'abort', run: () => void): void;
+}
+
+/**
+ * An AbortController and its signal in one. Making the platform's takes longer than all else that a
+ * small read does; every request is one of these.
+ */
+export class Abort implements Signal {
+  reason: unknown;
+  private listeners: (() => void)[] | undefined;
+
+  get aborted(): boolean {
+    return this.reason !== undefined;
+  }
+
+  /** The first reason counts. */
+  abort(reason: Error): void {
+    if (this.aborted) return;
+    this.reason = reason;
+    const listeners = this.listeners ?? [];
+    this.listeners = undefined;
+    for (const run of listeners) run();
+  }
+
+  /** Each listener is called once at most. */
+  addEventListener(_type: 'abort', run: () => void): void {
+    if (this.listeners === undefined) this.listeners = [run];
+    else this.listeners.push(run);
+  }
+
+  removeEventListener(_type: 'abort', run: () => void): void {
+    this.listeners = this.listeners?.filter(other => other !== run);
+  }
+}
 
 /** Calls `run` when the signal fires, at once if it has; returns how to stop listening. */
-export function onAbort(signal: AbortSignal, run: () => void): () => void {
+export function onAbort(signal: Signal, run: () => void): () => void {
   if (signal.aborted) {
     run();
     return () => {};
@@ -13,7 +53,7 @@ export function onAbort(signal: AbortSignal, run: () => void): () => void {
 /** The promise's outcome, or the signal's reason, whichever is first; a late outcome goes to `late`. */
 export function abortable<T>(
   promise: Promise<T>,
-  signal: AbortSignal,
+  signal: Signal,
   late: (value: T) => void = () => {},
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -45,7 +85,7 @@ export class WaitQueue<T> {
   }
 
   /** Settles by `shift().resolve`, by `fail`, or by the signal. */
-  wait(signal: AbortSignal): Promise<T> {
+  wait(signal: Signal): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const waiter: Waiter<T> = {
         resolve: value => {

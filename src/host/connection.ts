@@ -16,7 +16,7 @@ import { FsError, fromSystem } from '../netfs/error.ts';
 import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
 import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
 import type { Awaitable, Reply, Req } from '../netfs/node.ts';
-import { onAbort, WaitQueue } from '../abort.ts';
+import { onAbort, WaitQueue, type Signal } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
 
@@ -125,7 +125,7 @@ export class HostConnection implements Connection {
     }
   }
 
-  private wait(reply: Reply, signal: AbortSignal): Promise<number> {
+  private wait(reply: Reply, signal: Signal): Promise<number> {
     return new Promise<number>((resolve, reject) => {
       const settle = <T>(outcome: (value: T) => void) => {
         return (value: T): void => {
@@ -205,11 +205,11 @@ export class HostConnection implements Connection {
 
   write(data: Buffer, req: Req): Awaitable<number> {
     this.checkWritable();
-    if (this.writing || this.socket.writableLength > 0) return this.writeInTurn(data, req.signal);
+    if (this.writing || this.socket.writableLength > 0) return this.writeInTurn(Buffer.from(data), req.signal);
     const n = this.writeAtOnce(data);
     if (n === data.length) return n;
     this.writing = true;
-    return this.writeRest(data, n, req.signal);
+    return this.writeRest(Buffer.from(data.subarray(n)), n, req.signal);
   }
 
   private checkWritable(): void {
@@ -228,25 +228,28 @@ export class HostConnection implements Connection {
     }
   }
 
-  private async writeInTurn(data: Buffer, signal: AbortSignal): Promise<number> {
+  private async writeInTurn(data: Buffer, signal: Signal): Promise<number> {
     if (this.writing) await this.writers.wait(signal);
     this.writing = true;
     return this.writeRest(data, 0, signal);
   }
 
-  /** Writes the bytes from `done` on, as the kernel makes room. The turn is ours and is handed on. */
-  private async writeRest(data: Buffer, done: number, signal: AbortSignal): Promise<number> {
+  /**
+   * Writes as the kernel makes room, and returns `before` and what went. `data` is our own: the stream
+   * may hold a piece of it after an abort. The turn is ours and is handed on.
+   */
+  private async writeRest(data: Buffer, before: number, signal: Signal): Promise<number> {
+    let done = 0;
     try {
       while (done < data.length) {
-        if (signal.aborted) return partial(done, signal);
-        // A copy: an aborted write returns its buffer while the stream may still hold the piece.
-        const piece = Buffer.from(data.subarray(done, done + PIECE));
+        if (signal.aborted) return partial(before + done, signal);
+        const piece = data.subarray(done, done + PIECE);
         done += piece.length;
         const drained = await this.push(piece, signal);
         this.checkWritable();
         if (drained && done < data.length) done += this.writeAtOnce(data.subarray(done));
       }
-      return done;
+      return before + done;
     } finally {
       this.writing = false;
       if (!this.closing && this.writers.wake()) this.writing = true;
@@ -254,7 +257,7 @@ export class HostConnection implements Connection {
   }
 
   /** True when the kernel has the piece, false when the signal came first: the piece goes out all the same. */
-  private push(piece: Buffer, signal: AbortSignal): Promise<boolean> {
+  private push(piece: Buffer, signal: Signal): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const stop = onAbort(signal, () => resolve(false));
       this.socket.write(piece, error => {
@@ -323,7 +326,7 @@ export class HostConnection implements Connection {
 }
 
 /** An aborted write that sent something says how much; one that sent nothing did not happen. */
-function partial(done: number, signal: AbortSignal): number {
+function partial(done: number, signal: Signal): number {
   if (done === 0) throw signal.reason as Error;
   return done;
 }

@@ -3,7 +3,7 @@ import { Socket, type TcpSocketConnectOpts } from 'node:net';
 import { FsError } from '../netfs/error.ts';
 import { formatEndpoint, formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../netfs/dialer.ts';
-import { onAbort } from '../abort.ts';
+import { onAbort, type Signal } from '../abort.ts';
 import { configureSocket, HostConnection, onreadFor, systemError } from './connection.ts';
 import { fdOf } from './fd.ts';
 import { HostListener, probe } from './listener.ts';
@@ -20,7 +20,7 @@ export const hostDialer: Dialer = {
   probe,
 };
 
-function connect(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<HostConnection> {
+function connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
   return new Promise((resolve, reject) => {
     // onread is documented for net.connect, which hands its options to this constructor.
     const made = { allowHalfOpen: true, onread: onreadFor(() => connection) };
@@ -71,7 +71,7 @@ function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: Con
 }
 
 /** The first free reserved port, from the top as rresvport(3) does. */
-async function connectReserved(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<HostConnection> {
+async function connectReserved(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
   const ip = options.local?.ip ?? { family: to.ip.family, bytes: new Uint8Array(to.ip.family === 4 ? 4 : 16) };
   for (let port = RESERVED.last; port >= RESERVED.first; port--) {
     try {

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { FsError } from '../netfs/error.ts';
 import { formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { Listener } from '../netfs/dialer.ts';
-import { WaitQueue } from '../abort.ts';
+import { WaitQueue, type Signal } from '../abort.ts';
 import { adopt } from './fd.ts';
 import { endpoint, HostConnection, onreadFor, systemError } from './connection.ts';
 
@@ -47,7 +47,7 @@ export class HostListener implements Listener {
     if (!this.acceptors.wake(connection)) this.calls.push(connection);
   }
 
-  async accept(signal: AbortSignal): Promise<HostConnection> {
+  async accept(signal: Signal): Promise<HostConnection> {
     if (this.closed) throw new FsError('Elistenhungup');
     return this.calls.shift() ?? this.acceptors.wait(signal);
   }

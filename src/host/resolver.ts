@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { Resolver } from 'node:dns';
 import { FsError } from '../netfs/error.ts';
 import { parseIp, type Ip } from '../netfs/address.ts';
-import { onAbort } from '../abort.ts';
+import { onAbort, type Signal } from '../abort.ts';
 
 const HOSTS = '/etc/hosts';
 
@@ -14,7 +14,7 @@ const HOSTS = '/etc/hosts';
 const TIMEOUT_MS = 2500;
 const TRIES = 2;
 
-export async function resolve(name: string, signal: AbortSignal): Promise<readonly Ip[]> {
+export async function resolve(name: string, signal: Signal): Promise<readonly Ip[]> {
   const known = hosts().get(name) ?? reserved(name);
   if (known !== undefined) return known;
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });

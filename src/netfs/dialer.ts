@@ -2,6 +2,7 @@
  * What a protocol needs of the network below it. The tree knows only this: the host's sockets
  * (host/) are one implementation, another machine's /net or a test's can be others.
  */
+import type { Signal } from '../abort.ts';
 import type { Awaitable, Reply, Req } from './node.ts';
 import type { Endpoint, Ip } from './address.ts';
 
@@ -10,9 +11,9 @@ export interface Dialer {
    * The addresses of a host name, in the order to try them; at least one. Errors: Enotrans (no such
    * name), Edns (no answer). Heeds the signal.
    */
-  resolve(name: string, signal: AbortSignal): Promise<readonly Ip[]>;
+  resolve(name: string, signal: Signal): Promise<readonly Ip[]>;
   /** Connects. Aborted, it leaves nothing behind and throws the signal's reason. */
-  connect(to: Endpoint, options: ConnectOptions, signal: AbortSignal): Promise<Connection>;
+  connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<Connection>;
   announce(local: Endpoint): Promise<Listener>;
   /** A port that is free on this address now, or the given one if it is; nothing is reserved. */
   probe(local: Endpoint): Promise<Endpoint>;
@@ -82,7 +83,7 @@ export interface ConnectionInfo {
 export interface Listener {
   readonly local: Endpoint;
   /** The next call, in the order of the callers' asking. Aborted, it has taken none. */
-  accept(signal: AbortSignal): Promise<Connection>;
+  accept(signal: Signal): Promise<Connection>;
   /** Refuses new calls and resets those that nobody took. Waiting accepts fail with Elistenhungup. */
   close(): void;
 }

@@ -121,7 +121,11 @@ export class FsError extends Error {
   readonly detail: string | undefined;
 
   constructor(name: ErrorName, detail?: string) {
+    // These are answers, not bugs: nobody reads their stack, and taking it costs more than the rest.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(ERRORS[name].text);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = name;
     this.errno = ERRORS[name].errno;
     this.detail = detail;

@@ -2,6 +2,7 @@
  * The one interface between the doors (9P, FUSE) and the tree: a Node is a file that can be walked
  * to, a Handle is a file opened. The doors know nothing else; the tree knows no tag, fid or nodeid.
  */
+import type { Signal } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
@@ -51,12 +52,11 @@ export interface OpenMode {
 
 /**
  * One request from one caller. `signal` fires on Tflush, on a clunk of the fid, on hang-up; its reason
- * is the FsError to fail with. It is made when it is first asked for: a request that never waits
- * should not ask.
+ * is the FsError to fail with.
  */
 export interface Req {
   readonly caller: Caller;
-  readonly signal: AbortSignal;
+  readonly signal: Signal;
 }
 
 /** Where a read puts its answer. Memory is taken only when there are bytes to put into it. */
@@ -107,7 +107,7 @@ export interface Handle {
   read(offset: number, reply: Reply, req: Req): Awaitable<number>;
   /**
    * Returns how many bytes were taken, less than data.length only if the signal fired half-way.
-   * `data` belongs to the callee until the answer settles.
+   * `data` is lent for the synchronous part of the call: who waits keeps a copy of what is left.
    */
   write(offset: number, data: Buffer, req: Req): Awaitable<number>;
   /** Last clunk or RELEASE. Cannot fail; what still waits on this handle is failed by its own signal. */

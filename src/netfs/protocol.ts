@@ -1,6 +1,6 @@
 /** A protocol's conversations: who has which number, how many there may be. */
 import { FsError } from './error.ts';
-import { WaitQueue } from '../abort.ts';
+import { WaitQueue, type Signal } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Conversation, Keeper } from './conversation.ts';
 import { NumberPool } from './numbers.ts';
@@ -95,7 +95,7 @@ export class Protocol implements Keeper {
   }
 
   /** Waits until every conversation that was closed has sent what it had and is gone. */
-  async idle(signal: AbortSignal): Promise<void> {
+  async idle(signal: Signal): Promise<void> {
     if (this.closing.size > 0) await this.idlers.wait(signal).catch(() => {});
   }
 }

@@ -13,7 +13,7 @@ import { Conversation, type Keeper } from './conversation.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Reply, Req } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
-import { onAbort, WaitQueue } from '../abort.ts';
+import { Abort, onAbort, WaitQueue, type Signal } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
@@ -43,7 +43,7 @@ export class TcpConversation extends Conversation {
   private connection: Connection | undefined;
   private listener: Listener | undefined;
   /** Aborts what a connect waits for. */
-  private dialling: AbortController | undefined;
+  private dialling: Abort | undefined;
   /** Reads and writes that wait for a connect to end. */
   private readonly settled = new WaitQueue<void>();
   private bound: Endpoint | undefined;
@@ -84,7 +84,7 @@ export class TcpConversation extends Conversation {
     hosts: readonly Ip[],
     port: number,
     how: { local: Endpoint | undefined; reserved: boolean },
-    signal: AbortSignal,
+    signal: Signal,
   ): Promise<Connection> {
     let failure: unknown;
     for (const ip of hosts) {
@@ -134,13 +134,13 @@ export class TcpConversation extends Conversation {
   private async attempt(
     state: 'Connecting' | 'Announcing',
     req: Req,
-    run: (signal: AbortSignal) => Promise<void>,
+    run: (signal: Signal) => Promise<void>,
   ): Promise<void> {
     const before = { local: this.local, remote: this.remote };
     this.state = state;
-    this.dialling = new AbortController();
-    const { signal } = this.dialling;
-    const stop = onAbort(req.signal, () => this.dialling?.abort(req.signal.reason));
+    const signal = new Abort();
+    this.dialling = signal;
+    const stop = onAbort(req.signal, () => signal.abort(req.signal.reason as Error));
     try {
       await run(signal);
     } catch (error) {
@@ -221,7 +221,10 @@ export class TcpConversation extends Conversation {
   }
 
   write(data: Buffer, req: Req): Awaitable<number> {
-    if (this.connection === undefined) return this.whenSettled(req, () => this.write(data, req));
+    if (this.connection === undefined) {
+      const own = Buffer.from(data);
+      return this.whenSettled(req, () => this.write(own, req));
+    }
     if (this.state === 'Finished') throw new FsError('Ehungup');
     return this.connection.write(data, req);
   }

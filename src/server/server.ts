@@ -1,4 +1,5 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
+import type { Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
 import { networkInterfaces } from 'node:os';
 import { hostDialer } from '../host/dialer.ts';
@@ -14,8 +15,8 @@ import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
-import { DEFAULT_LIMITS, Session, type Limits } from './9p/session.ts';
-import { directCalls, type Door } from './transport/door.ts';
+import { DEFAULT_LIMITS, Session, type Direct, type Limits } from './9p/session.ts';
+import type { Door, OnClient } from './transport/door.ts';
 
 export interface ServerOptions {
   /** Who owns the tree; the user that runs this process by default. */
@@ -81,7 +82,7 @@ export class Server {
   // ---- doors and sessions -----------------------------------------------------------------------
 
   /** Serves one client over any stream. */
-  serve(stream: Duplex, peer: Peer): Session {
+  serve(stream: Duplex, peer: Peer, direct?: Direct): Session {
     const id = ++this.lastSession;
     const { trace } = this.options;
     const session = new Session(stream, {
@@ -92,7 +93,7 @@ export class Server {
       log: this.log,
       limits: this.options.limits ?? DEFAULT_LIMITS,
       trace: trace && (line => trace(`${id} ${line}`)),
-      direct: directCalls(stream),
+      direct,
     });
     this.sessions.add(session);
     void session.ended.then(() => this.sessions.delete(session));
@@ -100,8 +101,8 @@ export class Server {
   }
 
   /** Opens a door with `open`, which calls back for each client. */
-  async addDoor(open: (onClient: (stream: Duplex, peer: Peer) => void) => Door | Promise<Door>): Promise<Door> {
-    const door = await open((stream, peer) => void this.serve(stream, peer));
+  async addDoor(open: (onClient: OnClient) => Door | Promise<Door>): Promise<Door> {
+    const door = await open((stream, peer, direct) => void this.serve(stream, peer, direct));
     this.doors.add(door);
     void door.closed.then(() => this.doors.delete(door));
     return door;
@@ -124,7 +125,7 @@ export class Server {
    * Takes no more clients, finishes what can be finished, closes every session and waits until the
    * conversations have sent what they had; `signal` says when to wait no longer.
    */
-  async drain(signal: AbortSignal): Promise<void> {
+  async drain(signal: Signal): Promise<void> {
     for (const door of this.doors) door.close();
     await Promise.all([...this.sessions].map(session => session.drain(signal)));
     await this.tcp.idle(signal);

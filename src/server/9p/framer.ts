@@ -8,8 +8,8 @@ import { giveBuffer, takeBuffer } from './pool.ts';
 /** The stream cannot be cut any further; the connection must end. */
 export class FramingError extends Error {}
 
-/** What happens with a message. A promise says how long the frame is still in use. */
-export type Receiver = (frame: Buffer) => void | Promise<void>;
+/** What happens with a message. The frame is lent for the call. */
+export type Receiver = (frame: Buffer) => void;
 
 /** Reads what is there into the buffer: bytes, or 0 or less when there is none. */
 export type ReadNow = (into: Buffer) => number;
@@ -37,7 +37,7 @@ export class Framer {
     this.readNow = readNow;
   }
 
-  /** Takes the next bytes of the stream, which must stay as they are. Throws FramingError. */
+  /** Takes the next bytes of the stream, lent for the call. Throws FramingError. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -53,7 +53,7 @@ export class Framer {
     const size = this.checked(chunk.readUInt32LE(at));
     const there = chunk.length - at;
     if (there >= size) {
-      void this.receive(chunk.subarray(at, at + size));
+      this.receive(chunk.subarray(at, at + size));
       return size;
     }
     this.begin(size);
@@ -94,9 +94,8 @@ export class Framer {
     if (this.have < this.size) return;
     const buffer = this.assembling!;
     this.assembling = undefined;
-    const done = this.receive(buffer.subarray(0, this.size));
-    if (done instanceof Promise) void done.then(() => giveBuffer(buffer));
-    else giveBuffer(buffer);
+    this.receive(buffer.subarray(0, this.size));
+    giveBuffer(buffer);
   }
 
   /** The rest of a large message, straight into its place. */

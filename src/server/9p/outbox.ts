@@ -4,7 +4,7 @@
  * stream, and its room is counted.
  */
 import type { Duplex } from 'node:stream';
-import { WaitQueue } from '../../abort.ts';
+import { WaitQueue, type Signal } from '../../abort.ts';
 import { FsError } from '../../netfs/error.ts';
 import type { Codec } from './codec.ts';
 import type { Message } from './messages.ts';
@@ -63,12 +63,12 @@ export class Outbox {
   }
 
   /** Waits until a large reply may be made. */
-  async room(signal: AbortSignal): Promise<void> {
+  async room(signal: Signal): Promise<void> {
     while (!this.hasRoom()) await this.roomQueue.wait(signal);
   }
 
   /** Waits until all is written. */
-  async drained(signal: AbortSignal): Promise<void> {
+  async drained(signal: Signal): Promise<void> {
     this.flush();
     while (this.unwritten > 0 && !this.closed) await this.drainQueue.wait(signal);
   }

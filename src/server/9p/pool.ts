@@ -1,7 +1,7 @@
 /** Large buffers, used again: a fresh megabyte costs more in page faults than in copying. */
 
 /** Smaller ones are left to the garbage collector. */
-const WORTH_KEEPING = 64 * 1024;
+const WORTH_KEEPING = 32 * 1024;
 const KEPT = 16;
 
 const free: Buffer[] = [];
@@ -18,7 +18,7 @@ export function giveBuffer(buffer: Buffer): void {
   if (buffer.length >= WORTH_KEEPING && free.length < KEPT) free.push(buffer);
 }
 
-/** To whole 64 KiB and a page: frames of one msize differ by a few bytes. */
+/** To whole 32 KiB and a page: frames of one msize differ by a few bytes. */
 function roundUp(size: number): number {
   return Math.ceil(size / WORTH_KEEPING) * WORTH_KEEPING + 4096;
 }

@@ -1,5 +1,5 @@
 /** A request in flight, and the reply of a read. */
-import { FsError } from '../../netfs/error.ts';
+import { Abort, type Signal } from '../../abort.ts';
 import type { Reply, Req } from '../../netfs/node.ts';
 import { unauthenticated, type Caller } from '../../policy/identity.ts';
 import { RREAD_DATA } from './codec.ts';
@@ -8,7 +8,7 @@ import { giveBuffer, takeBuffer } from './pool.ts';
 
 const NOBODY_YET = unauthenticated();
 
-export class Request implements Req {
+export class Request extends Abort implements Req {
   readonly tag: number;
   /** Set by the handler that finds the fid. */
   caller: Caller = NOBODY_YET;
@@ -19,31 +19,20 @@ export class Request implements Req {
   orphaned = false;
   /** Gives bytes to the network; at the end of the server it may still finish. */
   isWrite = false;
-  private controller: AbortController | undefined;
-  private reason: FsError | undefined;
 
   constructor(tag: number) {
+    super();
     this.tag = tag;
   }
 
-  get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      if (this.reason !== undefined) this.controller.abort(this.reason);
-    }
-    return this.controller.signal;
-  }
-
-  /** The first reason counts. */
-  abort(reason: FsError): void {
-    if (this.reason !== undefined) return;
-    this.reason = reason;
-    this.controller?.abort(reason);
+  /** A request is its own signal. */
+  get signal(): Signal {
+    return this;
   }
 
   /** The error of an abort, as opposed to one that the operation met by itself. */
   wasAbortedBy(error: unknown): boolean {
-    return this.reason !== undefined && error === this.reason;
+    return this.aborted && error === this.reason;
   }
 }
 

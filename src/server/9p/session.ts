@@ -6,6 +6,7 @@
  * promise and heeds the request's signal. Tflush aborts, waits for the old request to settle, whose
  * reply (if it did succeed) goes out first, and then answers.
  */
+import type { Signal } from '../../abort.ts';
 import type { Duplex } from 'node:stream';
 import { FsError } from '../../netfs/error.ts';
 import type { Mount } from '../../netfs/mount.ts';
@@ -47,8 +48,15 @@ export interface SessionOptions {
   readonly limits?: Limits;
   /** Called with each message, as one line. */
   readonly trace?: ((line: string) => void) | undefined;
-  /** System calls on the stream's own descriptor, where it has one. */
-  readonly direct?: (DirectWriter & { read: ReadNow }) | undefined;
+  /** Ways past the stream, where its descriptor can be had. */
+  readonly direct?: Direct | undefined;
+}
+
+/** What a socket can do beside its stream's methods. */
+export interface Direct extends DirectWriter {
+  readonly read: ReadNow;
+  /** Hands over what arrives, each chunk lent for the call; the stream then has no `data` events. */
+  onChunk(receive: (chunk: Buffer) => void): void;
 }
 
 /** A reply, or a read's frame with n bytes in it. */
@@ -81,7 +89,8 @@ export class Session {
     this.outbox = new Outbox(stream, options.direct, full => (full ? stream.pause() : stream.resume()));
     this.framer = new Framer(FIRST_MSIZE, frame => this.receive(frame), options.direct?.read);
     this.ended = new Promise(resolve => (this.endedBy = resolve));
-    stream.on('data', (chunk: Buffer) => this.push(chunk));
+    if (options.direct === undefined) stream.on('data', (chunk: Buffer) => this.push(chunk));
+    else options.direct.onChunk(chunk => this.push(chunk));
     stream.on('end', () => this.close());
     stream.on('close', () => this.close());
     stream.on('error', (error: Error) => {
@@ -112,8 +121,8 @@ export class Session {
     }
   }
 
-  /** One whole message. The promise settles when its frame is not needed any more. */
-  private receive(frame: Buffer): void | Promise<void> {
+  /** One whole message; the frame is lent for the call. */
+  private receive(frame: Buffer): void {
     if (this.closed || this.draining) return;
     const tag = tagOf(frame);
     const message = this.decode(frame, tag);
@@ -139,27 +148,31 @@ export class Session {
     return undefined;
   }
 
-  private run(message: Message<TName>): void | Promise<void> {
+  private run(message: Message<TName>): void {
     const request = new Request(message.tag);
     this.pending.set(message.tag, request);
     try {
       const answer = HANDLERS[message.type](this, message as never, request);
-      if (!(answer instanceof Promise)) return this.succeeded(request, answer);
-      return this.wait(message, request, answer);
+      if (answer instanceof Promise) this.wait(message, request, answer);
+      else this.succeeded(request, answer);
     } catch (error) {
       this.failed(request, error);
     }
   }
 
-  private wait(message: Message<TName>, request: Request, answer: Promise<Answer>): Promise<void> {
+  private wait(message: Message<TName>, request: Request, answer: Promise<Answer>): void {
     const bytes = message.type === 'Twrite' ? message.data.length : 0;
     this.writeBytes += bytes;
-    return answer
-      .then(
-        value => this.succeeded(request, value),
-        (error: unknown) => this.failed(request, error),
-      )
-      .finally(() => (this.writeBytes -= bytes));
+    answer.then(
+      value => {
+        this.writeBytes -= bytes;
+        this.succeeded(request, value);
+      },
+      (error: unknown) => {
+        this.writeBytes -= bytes;
+        this.failed(request, error);
+      },
+    );
   }
 
   /** Whether one more Twrite of so many bytes may wait. */
@@ -284,7 +297,7 @@ export class Session {
    * Takes no more requests, lets writes finish and answers what can be answered, then closes. What
    * waits for the network - reads, listens, connects - is aborted.
    */
-  async drain(signal: AbortSignal): Promise<void> {
+  async drain(signal: Signal): Promise<void> {
     this.draining = true;
     for (const request of this.pending.values()) {
       if (!(request instanceof Flush) && !request.isWrite) request.abort(new FsError('Ehungup'));

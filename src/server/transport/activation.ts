@@ -24,7 +24,7 @@ export async function activatedDoor(
 ): Promise<Door> {
   const socket = socketName(fd);
   if (socket === undefined) throw new DoorError(`descriptor ${fd}, passed by systemd, is no unix or TCP socket`);
-  const server = createServer({ noDelay: true });
+  const server = createServer({ noDelay: true, pauseOnConnect: true });
   await listenOn(server, fd);
   if (socket.family === 'tcp') return tcpDoorOn(server, options, onClient);
   const address = server.address();

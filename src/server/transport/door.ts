@@ -1,13 +1,13 @@
 /** A place where the server takes 9P connections. */
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Endpoint as Address } from '../../netfs/address.ts';
-import { fdOf, readNow, writeNow, writevNow } from '../../host/fd.ts';
+import { adopt, fdOf, readNow, writeNow, writevNow } from '../../host/fd.ts';
 import type { Peer } from '../../policy/identity.ts';
-import type { SessionOptions } from '../9p/session.ts';
+import type { Direct } from '../9p/session.ts';
 
 /** A client has come: whom the transport knows it to be. */
-export type OnClient = (stream: Duplex, peer: Peer) => void;
+export type OnClient = (stream: Duplex, peer: Peer, direct?: Direct) => void;
 
 export interface Door {
   /** Where it listens, as a client would dial it: `unix!/run/slashnet.sock`. */
@@ -23,9 +23,31 @@ export interface Door {
 /** A door that cannot be opened; the message says what to do. */
 export class DoorError extends Error {}
 
-/** System calls on a stream's own descriptor, where it is a socket that has one. */
-export function directCalls(stream: Duplex): SessionOptions['direct'] {
-  if (!(stream instanceof Socket)) return undefined;
+/** A client of a socket server, as the session wants it: see Direct. The accepted socket must be paused. */
+export function client(accepted: Socket): { stream: Socket; direct: Direct | undefined } {
+  if (fdOf(accepted) === undefined) return { stream: accepted.resume(), direct: undefined };
+  let receive: (chunk: Buffer) => void = () => {};
+  const stream = adopt(accepted, {
+    buffer: scratch,
+    callback: n => {
+      receive(scratch.subarray(0, n));
+      return true;
+    },
+  });
+  const direct: Direct = {
+    ...directCalls(stream),
+    onChunk(receiver) {
+      receive = receiver;
+      stream.resume();
+    },
+  };
+  return { stream, direct };
+}
+
+/** One read of any session; lent to it for the call. */
+const scratch = Buffer.allocUnsafeSlow(256 * 1024);
+
+function directCalls(stream: Socket): Omit<Direct, 'onChunk'> {
   const BLOCKED = -1;
   return {
     read: into => quietly(() => withFd(stream, fd => readNow(fd, into))),

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { formatIp, isLoopback, parseIp, type Endpoint as Address, type Ip } from '../../netfs/address.ts';
 import { resolve } from '../../host/resolver.ts';
 import { unauthenticated, type Peer } from '../../policy/identity.ts';
-import { DoorError, type Door, type OnClient } from './door.ts';
+import { client, DoorError, type Door, type OnClient } from './door.ts';
 
 export interface TcpOptions {
   /** Every claim of who attaches is believed. */
@@ -13,7 +13,7 @@ export interface TcpOptions {
 export async function tcpDoor(host: string, port: number, options: TcpOptions, onClient: OnClient): Promise<Door> {
   const ip = await addressOf(host);
   checkExposure(ip, options);
-  const server = createServer({ noDelay: true });
+  const server = createServer({ noDelay: true, pauseOnConnect: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', error => reject(new DoorError(`tcp!${host}!${port}: ${error.message}`)));
     server.listen({ host: formatIp(ip), port }, resolve);
@@ -28,7 +28,10 @@ export function tcpDoorOn(server: Server, options: TcpOptions, onClient: OnClien
   checkExposure(ip, options);
   server.removeAllListeners('error');
   server.on('error', () => {});
-  server.on('connection', socket => onClient(socket, tcpPeer(options)));
+  server.on('connection', socket => {
+    const { stream, direct } = client(socket);
+    onClient(stream, tcpPeer(options), direct);
+  });
   const address: Address = { ip, port: bound.port };
   const closed = new Promise<void>(resolve => server.once('close', () => resolve()));
   return { name: `tcp!${formatIp(ip)}!${bound.port}`, address, closed, close: () => void server.close() };

@@ -7,7 +7,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { fdOf } from '../../host/fd.ts';
 import { peerCredentials } from '../../host/libc.ts';
 import { unauthenticated, type Caller, type Peer, type Users } from '../../policy/identity.ts';
-import { DoorError, type Door, type OnClient } from './door.ts';
+import { client, DoorError, type Door, type OnClient } from './door.ts';
 
 export interface UnixOptions {
   /** Permission bits of the socket's file. */
@@ -18,7 +18,7 @@ export interface UnixOptions {
 }
 
 export async function unixDoor(path: string, options: UnixOptions, onClient: OnClient): Promise<Door> {
-  const server = createServer({ allowHalfOpen: false });
+  const server = createServer({ pauseOnConnect: true });
   try {
     await bind(server, path, options.mode);
   } catch (error) {
@@ -33,7 +33,10 @@ export async function unixDoor(path: string, options: UnixOptions, onClient: OnC
 
 /** The door of a server that listens already. */
 export function unixDoorOn(server: Server, name: string, options: UnixOptions, onClient: OnClient): Door {
-  server.on('connection', socket => onClient(socket, unixPeer(socket, options)));
+  server.on('connection', socket => {
+    const { stream, direct } = client(socket);
+    onClient(stream, unixPeer(stream, options), direct);
+  });
   const closed = new Promise<void>(resolve => server.once('close', () => resolve()));
   return { name, address: undefined, closed, close: () => void server.close() };
 }
