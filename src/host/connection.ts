@@ -307,7 +307,7 @@ export class HostConnection implements Connection {
       state: LINUX_STATES[raw.state] ?? 'Closed',
       rtt: raw.rtt / 1000,
       rttVar: raw.rttVar / 1000,
-      ssthresh: raw.ssthresh * raw.sndMss,
+      ssthresh: raw.ssthresh >= NO_THRESHOLD ? 0 : raw.ssthresh * raw.sndMss,
       cwnd: raw.cwnd * raw.sndMss,
       retransmits: raw.totalRetrans,
     };
@@ -356,6 +356,9 @@ export function endpoint(address: string | undefined, port: number | undefined):
   const ip = address === undefined ? undefined : parseIp(address.replace(/%.*/, ''));
   return ip === undefined || port === undefined ? UNSET : { ip, port };
 }
+
+/** TCP_INFINITE_SSTHRESH (net/tcp.h): slow start has met no limit yet. */
+const NO_THRESHOLD = 0x7fffffff;
 
 /** linux/tcp_states.h, from 1 on; TCP_NEW_SYN_RECV is the last. */
 const LINUX_STATES: readonly (TcpState | undefined)[] = [

@@ -70,7 +70,7 @@ export type TcpState =
   | 'Last_ack'
   | 'Time_wait';
 
-/** Times in milliseconds, windows in bytes. */
+/** Times in milliseconds, windows in bytes; ssthresh 0: none yet. */
 export interface ConnectionInfo {
   readonly state: TcpState;
   readonly rtt: number;

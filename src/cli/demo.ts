@@ -1,0 +1,99 @@
+/**
+ * The demonstration that `npm run demo` runs: a real HTTP server, a real `slashnet serve`, and one HTTP
+ * request made with nothing but files. Every line that is shown was done.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connect, NinepError, type Client, type File } from '../client/index.ts';
+
+const show = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function main(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'slashnet-demo-'));
+  const http = createServer((request, response) => {
+    response.end(`Hello. You asked for ${request.url}, and all you had was files.\n`);
+  });
+  let server: ChildProcess | undefined;
+  try {
+    await once(http.listen(0, '127.0.0.1'), 'listening');
+    const socket = join(dir, 'net.sock');
+    server = await startServer(socket);
+    const client = await connect(`unix!${socket}`);
+    await converse(client, (http.address() as AddressInfo).port);
+    await refusal(client);
+    client.close();
+  } finally {
+    http.close();
+    if (server !== undefined) await stop(server);
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function startServer(socket: string): Promise<ChildProcess> {
+  const program = fileURLToPath(new URL('../../bin/slashnet.js', import.meta.url));
+  const child = spawn(process.execPath, [program, 'serve', '--listen', `unix!${socket}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  show(`$ slashnet serve --listen unix!${socket} &`);
+  // It says where it listens once it does.
+  const [first] = (await once(child.stderr!, 'data')) as [Buffer];
+  show(String(first).split('\n')[0]!);
+  return child;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}
+
+async function converse(client: Client, port: number): Promise<void> {
+  show('\nA conversation is made by opening clone; the open file is its ctl, and reads as its number:');
+  const ctl = await client.open('tcp/clone', 'rw');
+  const n = String(await ctl.read());
+  show(`  read  /net/tcp/clone        -> ${n}`);
+  await write(ctl, `/net/tcp/${n}/ctl`, `connect 127.0.0.1!${port}`);
+
+  show('\nWhere it goes, and how it is:');
+  await cat(client, `tcp/${n}/local`);
+  await cat(client, `tcp/${n}/remote`);
+  await cat(client, `tcp/${n}/status`);
+
+  show('\nThe bytes go through data:');
+  const data = await client.open(`tcp/${n}/data`, 'rw');
+  await write(data, `/net/tcp/${n}/data`, 'GET /net/tcp/clone HTTP/1.0\r\n\r\n');
+  for await (const bytes of data) {
+    for (const line of String(bytes).trimEnd().split(/\r?\n/)) show(`  read  /net/tcp/${n}/data       -> ${line}`);
+  }
+  await data.close();
+  await ctl.close();
+}
+
+async function refusal(client: Client): Promise<void> {
+  show('\nWho makes a mistake is told:');
+  const ctl = await client.open('tcp/clone', 'rw');
+  const n = String(await ctl.read());
+  await write(ctl, `/net/tcp/${n}/ctl`, 'connect 127.1!80').catch((error: unknown) => {
+    if (!(error instanceof NinepError)) throw error;
+    show(`                              -> ${error.text}`);
+  });
+  await cat(client, `tcp/${n}/err`);
+  await ctl.close();
+}
+
+async function write(file: File, path: string, text: string): Promise<void> {
+  show(`  write ${path.padEnd(21)} <- ${JSON.stringify(text)}`);
+  await file.write(text);
+}
+
+async function cat(client: Client, path: string): Promise<void> {
+  show(`  cat   ${`/net/${path}`.padEnd(21)} -> ${String(await client.readFile(path)).trimEnd()}`);
+}
+
+await main();
