@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { Client } from '../../src/client/index.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import { close, eventually, forEachDialect, opened, type Call, type Conv, type Fixture } from '../support/fixture.ts';
-import { closedPort, ending } from '../support/remote.ts';
+import { call, closedPort, ending } from '../support/remote.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024, 'slashnet');
 
@@ -204,6 +204,17 @@ forEachDialect('the last close', t => {
     assert.equal(bytes.toString(), 'goodbye');
   });
 
+  it('does not reset afterwards either because of bytes that came before and were never read', async () => {
+    const call = await t.connect();
+    // As much as the kernel takes without anybody reading.
+    while (call.socket.write(CHUNK));
+    await eventually(async () => (await queued(t, call)) + call.socket.writableLength === call.socket.bytesWritten);
+    await close(call.ctl, call.data);
+    assert.equal((await ending(call.socket)).by, 'FIN');
+    await t.client.stat('');
+    assert.match(await t.state(call), /^Finwait[12]$/);
+  });
+
   it('sends FIN and not RST when some bytes were read and others not', async () => {
     const call = await t.connect();
     call.socket.write(CHUNK);
@@ -274,7 +285,7 @@ forEachDialect('the last close', t => {
     await eventually(async () => (await t.state(call)) === 'Closed');
   });
 
-  it('fails a read that waits on another fid? No: that fid keeps the conversation', async () => {
+  it('is not that of a fid on which others still read: they keep the conversation', async () => {
     const { ctl, data, dir, socket } = await t.connect();
     const other = await t.client.open(`${dir}/data`, 'r');
     const read = other.read();
@@ -421,7 +432,6 @@ forEachDialect(
     it('makes a listen answer `no free devices`, and keeps the call for later', async () => {
       const announced = await t.announce();
       const others = [await t.clone(), await t.clone()];
-      const { call } = await import('../support/remote.ts');
       const socket = await call(announced.port);
       t.after(() => socket.destroy());
       await t.refuses(t.listen(announced), 'no free devices', 'ENFILE');
