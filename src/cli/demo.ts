@@ -69,7 +69,8 @@ async function converse(client: Client, port: number): Promise<void> {
   const data = await client.open(`tcp/${n}/data`, 'rw');
   await write(data, `/net/tcp/${n}/data`, 'GET /net/tcp/clone HTTP/1.0\r\n\r\n');
   for await (const bytes of data) {
-    for (const line of String(bytes).trimEnd().split(/\r?\n/)) show(`  read  /net/tcp/${n}/data       -> ${line}`);
+    for (const line of String(bytes).trimEnd().split(/\r?\n/))
+      show(`  read  /net/tcp/${n}/data       -> ${line}`);
   }
   await data.close();
   await ctl.close();

@@ -29,8 +29,8 @@ const PIECE = 16 * 1024;
 /** As long as Linux keeps an orphan in FIN_WAIT2 (tcp_fin_timeout). */
 const LINGER_MS = 60_000;
 
-/** A peer that sends more than this after our FIN does not listen. */
-const MAX_DISCARDED = 4 * 1024 * 1024;
+/** More than a kernel holds for a connection: a peer that sends it has seen our FIN and does not care. */
+const MAX_DISCARDED = 8 * 1024 * 1024;
 
 /** A read of this size makes it likely that more is there; a failed try costs more than a small read. */
 const MUCH = 16 * 1024;
@@ -136,21 +136,27 @@ export class HostConnection implements Connection {
       const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
       const stop = onAbort(signal, () => {
         this.readers = this.readers.filter(other => other !== reader);
+        // It may have been the one that the rest was kept for.
+        if (this.rest !== undefined) this.serveRest();
         reject(signal.reason as Error);
       });
       if (signal.aborted) return;
       this.readers.push(reader);
-      if (this.reading) return;
-      this.reading = true;
-      this.socket.resume();
+      if (this.rest === undefined) this.startReading();
     });
+  }
+
+  private startReading(): void {
+    if (this.reading) return;
+    this.reading = true;
+    this.socket.resume();
   }
 
   /** Bytes from the kernel, ours only for this call. Returns whether to go on reading. */
   received(chunk: Buffer): boolean {
     if (this.closing) return this.discard(chunk.length);
     let at = 0;
-    while (at < chunk.length && this.readers.length > 0) {
+    while (at < chunk.length && this.readers[0]?.reply.mayAnswer(this.serveRest) === true) {
       const { reply, done } = this.readers.shift()!;
       const n = this.answer(reply, chunk.subarray(at));
       at += Math.min(n, chunk.length - at);
@@ -161,13 +167,24 @@ export class HostConnection implements Connection {
     return this.reading;
   }
 
+  /** Serves the reads that could not be answered when their bytes came, and goes on reading. */
+  private readonly serveRest = (): void => {
+    while (this.rest !== undefined && this.readers[0]?.reply.mayAnswer(this.serveRest) === true) {
+      const { reply, done } = this.readers.shift()!;
+      done(this.takeRest(reply));
+    }
+    if (this.rest !== undefined || this.readers.length === 0) return;
+    if (this.ended) this.end();
+    else this.startReading();
+  };
+
   /**
-   * What comes after close is for nobody. It is read as long as the peer has not acknowledged our FIN,
-   * since a reset could overtake what we sent; then the peer is told by one, as the kernel would do.
+   * What comes after close is for nobody. It is read all the same, since a reset could overtake what we
+   * sent; a peer that goes on and on is told by one.
    */
   private discard(n: number): boolean {
     this.discarded += n;
-    if (this.discarded <= MAX_DISCARDED && this.info()?.state !== 'Finwait2') return true;
+    if (this.discarded <= MAX_DISCARDED) return true;
     this.socket.resetAndDestroy();
     return false;
   }
@@ -193,7 +210,7 @@ export class HostConnection implements Connection {
 
   private end(): void {
     this.ended = true;
-    for (const reader of this.readers.splice(0)) reader.done(0);
+    if (this.rest === undefined) for (const reader of this.readers.splice(0)) reader.done(0);
   }
 
   queued(): number {
@@ -205,7 +222,8 @@ export class HostConnection implements Connection {
 
   write(data: Buffer, req: Req): Awaitable<number> {
     this.checkWritable();
-    if (this.writing || this.socket.writableLength > 0) return this.writeInTurn(Buffer.from(data), req.signal);
+    if (this.writing || this.socket.writableLength > 0)
+      return this.writeInTurn(Buffer.from(data), req.signal);
     const n = this.writeAtOnce(data);
     if (n === data.length) return n;
     this.writing = true;
@@ -262,8 +280,8 @@ export class HostConnection implements Connection {
       const stop = onAbort(signal, () => resolve(false));
       this.socket.write(piece, error => {
         stop();
-        if (error == null) resolve(true);
-        else reject(this.failure ?? systemError(error));
+        if (error) reject(this.failure ?? systemError(error));
+        else resolve(true);
       });
     });
   }
@@ -376,4 +394,3 @@ const LINUX_STATES: readonly (TcpState | undefined)[] = [
   'Closing',
   'Syn_received',
 ];
-

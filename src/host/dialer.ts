@@ -61,7 +61,9 @@ function socketOptions(to: Endpoint, { local }: ConnectOptions): TcpSocketConnec
 
 /** A failure in the words of a connect: which end an address error is about depends on what was asked. */
 function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: ConnectOptions): FsError {
-  if (error.code === 'EADDRNOTAVAIL' && (local === undefined || isUnspecified(local.ip))) {
+  if (error.code === 'EADDRNOTAVAIL' && error.syscall === 'connect') {
+    // The local address was bound; what is not to be had is this pair of ends.
+    if (local !== undefined && local.port !== 0) return new FsError('Eaddrinuse');
     return new FsError('Enoports', `none left to reach ${formatEndpoint(to)}`);
   }
   if (error.code === 'EINVAL' && local !== undefined && local.ip.family !== to.ip.family) {
@@ -71,8 +73,15 @@ function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: Con
 }
 
 /** The first free reserved port, from the top as rresvport(3) does. */
-async function connectReserved(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
-  const ip = options.local?.ip ?? { family: to.ip.family, bytes: new Uint8Array(to.ip.family === 4 ? 4 : 16) };
+async function connectReserved(
+  to: Endpoint,
+  options: ConnectOptions,
+  signal: Signal,
+): Promise<HostConnection> {
+  const ip = options.local?.ip ?? {
+    family: to.ip.family,
+    bytes: new Uint8Array(to.ip.family === 4 ? 4 : 16),
+  };
   for (let port = RESERVED.last; port >= RESERVED.first; port--) {
     try {
       return await connect(to, { ...options, local: { ip, port } }, signal);

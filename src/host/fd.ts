@@ -21,6 +21,8 @@ export function adopt(accepted: Socket, onread: OnReadOpts): Socket {
   const internals = accepted as unknown as Internals;
   const handle = internals._handle;
   internals._handle = null;
+  // Without its handle it only leaves its server's count, which would else wait for it when it closes.
+  accepted.destroy();
   // `handle` is what net.Server itself passes to its sockets; it has no public name.
   const options = { handle, allowHalfOpen: true, onread };
   return new Socket(options);

@@ -7,7 +7,9 @@ const libc = koffi.load('libc.so.6');
 const getsockoptC = libc.func(
   'int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)',
 );
-const setsockoptC = libc.func('int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)');
+const setsockoptC = libc.func(
+  'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
+);
 const ioctlIntC = libc.func('int ioctl(int fd, unsigned long request, _Out_ int *value)');
 const getsocknameC = libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)');
 const socketC = libc.func('int socket(int domain, int type, int protocol)');

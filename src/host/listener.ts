@@ -68,7 +68,8 @@ async function listen(server: Server, local: Endpoint): Promise<void> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const anyAddress = local.ip.family === 6 && isUnspecified(local.ip);
-    if (!anyAddress || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw announceError(error, local);
+    if (!anyAddress || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL'))
+      throw announceError(error, local);
     await bind(server, '0.0.0.0', local.port).catch((second: Error) => {
       throw announceError(second, local);
     });

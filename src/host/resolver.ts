@@ -84,7 +84,10 @@ export function parseHosts(text: string): Map<string, readonly Ip[]> {
     if (ip === undefined) continue;
     for (const alias of aliases) {
       const key = alias.toLowerCase();
-      names.set(key, [...(names.get(key) ?? []), ip].sort((a, b) => a.family - b.family));
+      names.set(
+        key,
+        [...(names.get(key) ?? []), ip].sort((a, b) => a.family - b.family),
+      );
     }
   }
   return names;

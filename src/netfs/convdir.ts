@@ -8,7 +8,18 @@ import type { Conversation } from './conversation.ts';
 import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
 import { readText, TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
-import type { Awaitable, DirNode, Handle, Node, OpenMode, Qid, Reply, Req, Stat, StatChange } from './node.ts';
+import type {
+  Awaitable,
+  DirNode,
+  Handle,
+  Node,
+  OpenMode,
+  Qid,
+  Reply,
+  Req,
+  Stat,
+  StatChange,
+} from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
 import { qidPath } from './qid.ts';
 import { ctlWords } from './tokens.ts';

@@ -65,7 +65,8 @@ export const ERRORS = {
   Eversion: e('version not negotiated', 'EPROTO'),
   Emsize: e('msize too small', 'EINVAL'),
   Ebadoffset: e('bad offset', 'EINVAL'),
-  Etoolarge: e('i/o count too large', 'EINVAL'),
+  /** read(5) of a directory: not one entry fits. */
+  Etoosmall: e('i/o count too small', 'EINVAL'),
   Eshort: e('stat buffer too small', 'EINVAL'),
   Enoauth: e('authentication not required', 'ENOENT'),
   Enoxattr: e('no such attribute', 'ENODATA'),

@@ -70,6 +70,12 @@ export interface Reply {
   room(size: number): Buffer;
   /** Nothing was there after all: the room is given back while the read waits. */
   drop(): void;
+  /**
+   * Whether it may be answered now. False while the client does not take its answers: then the bytes
+   * stay where they are, and `again` is called when it is worth asking again. For reads that waited;
+   * one that begins may be answered.
+   */
+  mayAnswer(again: () => void): boolean;
 }
 
 export interface Node {

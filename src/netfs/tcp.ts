@@ -68,12 +68,21 @@ export class TcpConversation extends Conversation {
 
   async connect(args: readonly string[], req: Req): Promise<void> {
     this.mustBeIdle();
-    if (args.length < 1 || args.length > 2) throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
     await this.attempt('Connecting', req, async signal => {
-      const to = parseDestination(args[0]!, 'tcp');
-      const local = args[1] === undefined ? this.bound : parseLocal(args[1], 'tcp');
+      const [remote, from, ...more] = args;
+      if (remote === undefined || more.length > 0) {
+        throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
+      }
+      const to = parseDestination(remote, 'tcp');
+      const { local, reserved } =
+        from === undefined ? { local: this.bound, reserved: false } : localEnd(from);
       const hosts = typeof to.host === 'string' ? await this.tcp.dialer.resolve(to.host, signal) : [to.host];
-      const connection = await this.dial(hosts, to.port, { local, reserved: to.reserved }, signal);
+      const connection = await this.dial(
+        hosts,
+        to.port,
+        { local, reserved: to.reserved || reserved },
+        signal,
+      );
       this.tcp.counters.activeOpens++;
       this.established(connection);
     });
@@ -104,8 +113,8 @@ export class TcpConversation extends Conversation {
 
   async announce(args: readonly string[], req: Req): Promise<void> {
     this.mustBeIdle();
-    if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
     await this.attempt('Announcing', req, async signal => {
+      if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
       const listener = await this.tcp.dialer.announce(this.localToAnnounce(args[0]!, req));
       if (signal.aborted) {
         listener.close();
@@ -238,7 +247,8 @@ export class TcpConversation extends Conversation {
   }
 
   async listen(req: Req): Promise<Conversation> {
-    if (this.state !== 'Announced') throw new FsError('Enotannounced', 'write announce [IP!]PORT to ctl first');
+    if (this.state !== 'Announced')
+      throw new FsError('Enotannounced', 'write announce [IP!]PORT to ctl first');
     if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
     this.retain();
     try {
@@ -324,6 +334,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
   remmulti: (_c, args) => multicastArgs(args, 'Edelmulti'),
 };
 
+/** `[IP!]PORT[!r]`, the other end of a connect. */
+function localEnd(text: string): { local: Endpoint; reserved: boolean } {
+  const reserved = text.endsWith('!r');
+  return { local: parseLocal(reserved ? text.slice(0, -2) : text, 'tcp'), reserved };
+}
+
 function multicastArgs(args: readonly string[], missing: ErrorName): void {
   if (args.length === 0) throw new FsError(missing);
   for (const arg of args) parseLocal(`${arg}!0`, 'tcp');
@@ -332,6 +348,7 @@ function multicastArgs(args: readonly string[], missing: ErrorName): void {
 /** A decimal number in a range; Ebadarg otherwise. */
 function integer(text: string, least: number, most: number): number {
   const n = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(n >= least && n <= most)) throw new FsError('Ebadarg', `'${text}' is no number from ${least} to ${most}`);
+  if (!(n >= least && n <= most))
+    throw new FsError('Ebadarg', `'${text}' is no number from ${least} to ${most}`);
   return n;
 }

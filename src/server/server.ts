@@ -6,7 +6,14 @@ import { hostDialer } from '../host/dialer.ts';
 import { hostTcpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
-import { isLoopback, isUnspecified, parseIp, sameIp, type Endpoint as Address, type Ip } from '../netfs/address.ts';
+import {
+  isLoopback,
+  isUnspecified,
+  parseIp,
+  sameIp,
+  type Endpoint as Address,
+  type Ip,
+} from '../netfs/address.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { Mount } from '../netfs/mount.ts';
 import { Protocol } from '../netfs/protocol.ts';
@@ -140,7 +147,14 @@ export class Server {
 
 function currentUser(users: Users): Caller {
   const uid = process.getuid!();
-  return users.byId(uid) ?? { name: String(uid), uid, gid: process.getgid?.() ?? NOBODY, groups: process.getgroups?.() ?? [] };
+  return (
+    users.byId(uid) ?? {
+      name: String(uid),
+      uid,
+      gid: process.getgid?.() ?? NOBODY,
+      groups: process.getgroups?.() ?? [],
+    }
+  );
 }
 
 function isOwnAddress(ip: Ip): boolean {

@@ -129,7 +129,14 @@ export function Tauth(dialect: Dialect, tag: number, afid: number, uname: string
 // ---- 9P2000 and 9P2000.u ------------------------------------------------------------------------
 
 export const Topen = (tag: number, fid: number, mode: number): Bytes => frame(112, tag, u32(fid), u8(mode));
-export function Tcreate(dialect: Dialect, tag: number, fid: number, name: string, perm: number, mode: number) {
+export function Tcreate(
+  dialect: Dialect,
+  tag: number,
+  fid: number,
+  name: string,
+  perm: number,
+  mode: number,
+) {
   const extension = dialect === '9P2000.u' ? [str('')] : [];
   return frame(114, tag, u32(fid), str(name), u32(perm), u8(mode), ...extension);
 }
@@ -142,9 +149,16 @@ export function Twstat(dialect: Dialect, tag: number, fid: number, change: StatF
 // ---- 9P2000.L -----------------------------------------------------------------------------------
 
 export const Tstatfs = (tag: number, fid: number): Bytes => frame(8, tag, u32(fid));
-export const Tlopen = (tag: number, fid: number, flags: number): Bytes => frame(12, tag, u32(fid), u32(flags));
-export const Tlcreate = (tag: number, fid: number, name: string, flags = 0o102, mode = 0o644, gid = 0): Bytes =>
-  frame(14, tag, u32(fid), str(name), u32(flags), u32(mode), u32(gid));
+export const Tlopen = (tag: number, fid: number, flags: number): Bytes =>
+  frame(12, tag, u32(fid), u32(flags));
+export const Tlcreate = (
+  tag: number,
+  fid: number,
+  name: string,
+  flags = 0o102,
+  mode = 0o644,
+  gid = 0,
+): Bytes => frame(14, tag, u32(fid), str(name), u32(flags), u32(mode), u32(gid));
 export const Tsymlink = (tag: number, fid: number, name: string, target: string, gid = 0): Bytes =>
   frame(16, tag, u32(fid), str(name), str(target), u32(gid));
 export const Tmknod = (tag: number, dfid: number, name: string, mode = 0o10644): Bytes =>

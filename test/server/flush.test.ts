@@ -105,7 +105,7 @@ for (const dialect of DIALECTS) {
         client.send(b.open(dialect, 5, 3, b.ORDWR), b.Tflush(6, 5));
         assert.deepEqual(types([await client.next()]), [rflush(6)]);
         const caller = await rig.peers.call(port);
-        caller.write('still here');
+        caller.socket.write('still here');
         // The same fid, which is not open: the call is taken by its next open.
         const opened = await client.ok(b.open(dialect, 5, 3, b.ORDWR));
         assert.equal(opened.qid().type, 0);
@@ -132,7 +132,7 @@ for (const dialect of DIALECTS) {
           seen.add((await client.file(`tcp/${number}/remote`)).trim());
           await client.clunk(3);
         };
-        const callers: Socket[] = [];
+        const callers: string[] = [];
         for (let i = 0; i < calls; i++) {
           await client.walk(3, `${dir}/listen`);
           const calling = rig.peers.call(port);
@@ -144,17 +144,13 @@ for (const dialect of DIALECTS) {
             assert.equal((await client.next()).type, R.flush);
             await take();
           } else await client.clunk(3);
-          callers.push(await calling);
+          callers.push((await calling).local);
         }
         while (seen.size < calls) {
           await client.open(3, `${dir}/listen`);
           await take();
         }
-        assert.deepEqual(
-          [...seen].sort(),
-          callers.map(caller => `127.0.0.1!${caller.localPort}`).sort(),
-          'each call was taken once',
-        );
+        assert.deepEqual([...seen].sort(), callers.sort(), 'each call was taken once');
       });
     });
 
@@ -208,26 +204,25 @@ for (const dialect of DIALECTS) {
         for (const [i, bytes] of writes.entries()) client.send(b.Twrite(100 + i, DATA, 0, bytes));
         for (const i of writes.keys()) client.send(b.Tflush(200 + i, 100 + i));
         const took = new Map<number, number>();
-        for (let flushed = 0; flushed < writes.length; ) {
+        const done = new Set<number>();
+        for (let flushed = 0; flushed < writes.length;) {
           const answer = await client.next();
-          if (answer.type === R.flush) flushed++;
-          else {
+          if (answer.type === R.flush) {
+            done.add(answer.tag - 100);
+            flushed++;
+          } else {
             assert.equal(answer.type, R.write);
-            assert(!client.answers.some(({ tag }) => tag === answer.tag + 100), 'before its Rflush');
+            assert(!done.has(answer.tag), 'before its Rflush');
             took.set(answer.tag - 100, answer.u32());
           }
         }
         const counts = [...took.values()];
         assert(counts.length < writes.length, 'some were never begun');
         assert(
-          counts.some(n => n > 0 && n < MiB - 64),
+          counts.some(n => n < MiB - 64),
           'one was cut',
         );
-        assert(
-          counts.every(n => n > 0),
-          'a write that sent nothing is not answered',
-        );
-        await client.socket.writableNeedDrain;
+        assert(!counts.includes(0), 'a write that sent nothing is not answered');
         const end = Buffer.from('the end');
         const last = client.write(DATA, end);
         const expected = Buffer.concat([...[...took].map(([i, n]) => writes[i]!.subarray(0, n)), end]);
@@ -238,6 +233,7 @@ for (const dialect of DIALECTS) {
             got += chunk.length;
             if (got === expected.length) resolve();
           });
+          peer.resume();
         });
         assert.equal(await last, end.length);
       });
@@ -331,7 +327,12 @@ for (const dialect of DIALECTS) {
       await client.dial(CTL, DATA, address);
       client.send(b.Tread(5, DATA, 0, 100), b.Tclunk(6, DATA));
       const answers = await client.nexts(2);
-      assertError(answers.find(({ tag }) => tag === 5)!, dialect, 'i/o on hungup channel', 'EPIPE');
+      assertError(
+        answers.find(({ tag }) => tag === 5)!,
+        dialect,
+        'i/o on hungup channel',
+        'EPIPE',
+      );
       (await socket).write('for the next');
       await client.open(DATA, 'tcp/0/data');
       assert.equal((await client.read(DATA)).toString(), 'for the next');
@@ -347,7 +348,7 @@ for (const dialect of DIALECTS) {
       const caller = await rig.peers.call(port);
       await client.open(3, `${dir}/listen`);
       const number = (await client.read(3)).toString();
-      assert.equal(await client.file(`tcp/${number}/remote`), `127.0.0.1!${caller.localPort}\n`);
+      assert.equal(await client.file(`tcp/${number}/remote`), `${caller.local}\n`);
     });
 
     it('does not delay anything else, a thousand reads or one', async () => {
@@ -363,8 +364,8 @@ for (const dialect of DIALECTS) {
 
     it('is aborted when the client hangs up: no fid, request or socket is left', async () => {
       const hole = await BlackHole.dig();
-      const before = socketCount();
       const { address, socket } = await rig.peers.one();
+      const before = socketCount();
       const other = await rig.client(dialect);
       await other.dial(CTL, DATA, address);
       const peer = await socket;
@@ -383,7 +384,7 @@ for (const dialect of DIALECTS) {
       await other.session.ended;
       assert.equal(other.session.fids.size, 0);
       assert.equal(other.session.requestsInFlight, 0);
-      assert.equal(rig.inUse(), 0);
+      await until(() => rig.inUse() === 0);
       peer.resume().once('end', () => peer.end());
       await closed;
       await until(() => socketCount() <= before);

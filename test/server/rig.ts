@@ -11,6 +11,7 @@ import type { Log } from '../../src/log.ts';
 import type { Dialect } from '../../src/server/9p/messages.ts';
 import type { Session } from '../../src/server/9p/session.ts';
 import { Server, type ServerOptions } from '../../src/server/server.ts';
+import { client as accepted } from '../../src/server/transport/door.ts';
 import type { Peer } from '../../src/policy/identity.ts';
 import * as b from './bytes.ts';
 
@@ -301,7 +302,7 @@ export class Rig {
     this.server = new Server({ log: { debug() {}, info() {}, warn() {}, error }, ...options });
     this.peer = options.peer ?? { caller: this.server.owner, claims: 'anyone' };
     this.dir = mkdtempSync(join(tmpdir(), 'slashnet-test-'));
-    this.door = createServer(socket => this.arrivals.shift()!(socket));
+    this.door = createServer({ pauseOnConnect: true }, socket => this.arrivals.shift()!(socket));
   }
 
   static async start(options: RigOptions = {}): Promise<Rig> {
@@ -314,7 +315,7 @@ export class Rig {
     return join(this.dir, 'sock');
   }
 
-  /** Both ends of a connection of which the server does not know yet. */
+  /** Both ends of a connection of which the server does not know yet; the far one is paused. */
   async pair(): Promise<{ near: Socket; far: Socket }> {
     const arrived = new Promise<Socket>(resolve => this.arrivals.push(resolve));
     const near = connect(this.path);
@@ -325,7 +326,14 @@ export class Rig {
   /** A connection on which nothing was said yet. */
   async connect(dialect: Dialect): Promise<RawClient> {
     const { near, far } = await this.pair();
-    return new RawClient(near, dialect, this.server.serve(far, this.peer));
+    const { stream, direct } = accepted(far);
+    return new RawClient(near, dialect, this.server.serve(stream, this.peer, direct));
+  }
+
+  /** The same over a stream with no descriptor known to the session, as stdin and stdout are. */
+  async connectStream(dialect: Dialect): Promise<RawClient> {
+    const { near, far } = await this.pair();
+    return new RawClient(near, dialect, this.server.serve(far.resume(), this.peer));
   }
 
   /** A client that is attached: fid 0 is the root. */
@@ -386,6 +394,15 @@ export class Peers {
     return `127.0.0.1!${(server.address() as AddressInfo).port}`;
   }
 
+  /** An address of loopback where nobody listens now. */
+  async freePort(): Promise<string> {
+    const server = createServer();
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise(resolve => server.close(resolve));
+    return `127.0.0.1!${port}`;
+  }
+
   echo(): Promise<string> {
     return this.listen(socket => void socket.pipe(socket));
   }
@@ -397,8 +414,13 @@ export class Peers {
     return { address: await this.listen(s => arrived(s)), socket };
   }
 
-  /** Calls a port of loopback. */
-  call(port: number): Promise<Socket> {
+  /** Calls a port of loopback; the socket and its own address. */
+  async call(port: number): Promise<{ socket: Socket; local: string }> {
+    const socket = await this.connected(port);
+    return { socket, local: `127.0.0.1!${socket.localPort}` };
+  }
+
+  private connected(port: number): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const socket = connect(port, '127.0.0.1', () => resolve(socket));
       this.sockets.add(socket);

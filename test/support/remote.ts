@@ -102,6 +102,7 @@ export function ending(socket: Socket): Promise<Ending> {
   return new Promise(resolve => {
     const end = (by: 'FIN' | 'RST') => () => resolve({ by, bytes: Buffer.concat(parts) });
     socket.on('data', (chunk: Buffer) => parts.push(chunk));
+    if (socket.errored) end('RST')();
     socket.once('end', end('FIN')).once('error', end('RST')).resume();
   });
 }

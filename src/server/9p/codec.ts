@@ -233,7 +233,10 @@ function decodeField(kind: Kind, local: string): string {
     case 'data':
       return `n = ${u32('p')}; p += 4; ${need('n')} var ${local} = b.subarray(p, p + n); p += n;`;
     case 'stat':
-      return `n = ${u16('p')}; p += 2; ${need('n')} var ${local} = stat.decode(b, p, p + n); p += n;`;
+      return `n = ${u16('p')}; p += 2; ${need('n')}
+        if (n < 2) rt.short();
+        if (${u16('p')} + 2 !== n) rt.long();
+        var ${local} = stat.decode(b, p, p + n); p += n;`;
   }
 }
 

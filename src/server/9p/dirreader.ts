@@ -27,9 +27,9 @@ export class DirReader {
   /** read(5): the offset is 0, or that of the last read and what it answered. */
   readAt(offset: number, into: Buffer, req: Req, put: PutEntry): number {
     if (offset === 0) this.rewind(this.dir.children(req));
-    else if (offset !== this.offset) throw new FsError('Ebadoffset', 'a directory is read from where the last read ended');
+    else if (offset !== this.offset)
+      throw new FsError('Ebadoffset', 'a directory is read from where the last read ended');
     const n = this.fill(into, put);
-    if (n === 0 && this.index < this.entries.length) throw new FsError('Etoolarge', 'the count holds no entry');
     this.offset += n;
     return n;
   }
@@ -67,6 +67,7 @@ export class DirReader {
       if (end === undefined) break;
       at = end;
     }
+    if (at === 0 && this.index < this.entries.length) throw new FsError('Etoosmall');
     return at;
   }
 }

@@ -18,6 +18,8 @@ export class Fid {
   closed = false;
   /** Requests in flight that name it. */
   busy = 0;
+  /** The list of a file's extended attributes, Txattrwalk; not the file. */
+  isAttributes = false;
   dir: DirReader | undefined;
 
   constructor(number: number, caller: Caller, mount: Mount, node: Node) {
@@ -80,8 +82,10 @@ export class FidTable {
     return fid;
   }
 
-  clear(): void {
-    for (const fid of this.fids.values()) fid.close();
+  /** Takes all away; each is the caller's to close. */
+  clear(): Fid[] {
+    const fids = [...this.fids.values()];
     this.fids.clear();
+    return fids;
   }
 }

@@ -14,7 +14,11 @@ import { ReadReply, type Request } from './request.ts';
 import type { Answer, Session } from './session.ts';
 import { attributeChange, attributes, statChange, wireStat } from './stat.ts';
 
-type Handler<N extends TName> = (session: Session, message: Message<N>, request: Request) => Awaitable<Answer>;
+type Handler<N extends TName> = (
+  session: Session,
+  message: Message<N>,
+  request: Request,
+) => Awaitable<Answer>;
 
 export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   // Those two are the session's own.
@@ -86,6 +90,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     const fid = use(session, number, request);
     if (name !== '') throw new FsError('Enoxattr', name);
     const list = new Fid(newfid, fid.caller, fid.mount, fid.node);
+    list.isAttributes = true;
     list.handle = emptyHandle(fid.node);
     session.fids.add(list);
     return { type: 'Rxattrwalk', tag, size: 0 };
@@ -207,8 +212,7 @@ function clunk(session: Session, number: number, request: Request): void {
   const fid = session.fids.remove(number);
   fid.busy++;
   request.fid = fid;
-  fid.close();
-  session.options.locks.drop(fid);
+  session.closeFid(fid);
   session.abortRequestsOf(fid, request);
 }
 
@@ -284,24 +288,26 @@ function read(session: Session, m: Message<'Tread'>, request: Request): Awaitabl
   const fid = use(session, m.fid, request);
   const handle = fid.opened();
   checkOffset(m.offset);
-  const reply = new ReadReply(Math.min(m.count, maxData(session)));
-  if (isDir(fid.node)) {
-    const n = (fid.dir ??= new DirReader(fid.node)).readAt(
-      m.offset,
-      reply.room(reply.count),
-      request,
-      putStat(session),
-    );
-    return { read: reply, n };
-  }
-  const wait = session.roomToAnswer(request);
-  if (wait !== undefined) return wait.then(() => finishRead());
-  return finishRead();
-
-  function finishRead(): Awaitable<Answer> {
-    const n = handle.read(m.offset, reply, request);
+  const reply = new ReadReply(Math.min(m.count, maxData(session)), session.outbox);
+  const listing = isDir(fid.node) && !fid.isAttributes;
+  // .L lists by Treaddir, and its reads know no stat entries.
+  if (listing && session.codec.dialect === '9P2000.L') throw new FsError('Eisdir');
+  return whenRoom(session, request, () => {
+    const n = listing
+      ? dirReader(fid).readAt(m.offset, reply.room(reply.count), request, putStat(session))
+      : handle.read(m.offset, reply, request);
     return n instanceof Promise ? n.then(count => ({ read: reply, n: count })) : { read: reply, n };
-  }
+  });
+}
+
+/** A large answer is made when the client has taken enough of those before it. */
+function whenRoom(session: Session, request: Request, make: () => Awaitable<Answer>): Awaitable<Answer> {
+  return session.outbox.hasRoom() ? make() : session.outbox.room(request.signal).then(make);
+}
+
+function dirReader(fid: Fid): DirReader {
+  if (!isDir(fid.node)) throw new FsError('Enotdir');
+  return (fid.dir ??= new DirReader(fid.node));
 }
 
 function write(session: Session, m: Message<'Twrite'>, request: Request): Awaitable<Answer> {
@@ -327,15 +333,16 @@ function putStat(session: Session): PutEntry {
   };
 }
 
-function readdir(session: Session, m: Message<'Treaddir'>, request: Request): Answer {
+function readdir(session: Session, m: Message<'Treaddir'>, request: Request): Awaitable<Answer> {
   const fid = use(session, m.fid, request);
   fid.opened();
-  if (!isDir(fid.node)) throw new FsError('Enotdir');
+  const reader = dirReader(fid);
   checkOffset(m.offset);
-  const data = Buffer.allocUnsafe(Math.min(m.count, maxData(session)));
-  const reader = (fid.dir ??= new DirReader(fid.node));
-  const n = reader.readFrom(m.offset, data, request, putDirent);
-  return { type: 'Rreaddir', tag: m.tag, data: data.subarray(0, n) };
+  return whenRoom(session, request, () => {
+    const data = Buffer.allocUnsafe(Math.min(m.count, maxData(session)));
+    const n = reader.readFrom(m.offset, data, request, putDirent);
+    return { type: 'Rreaddir', tag: m.tag, data: data.subarray(0, n) };
+  });
 }
 
 /** d_type of readdir(3) */

@@ -6,9 +6,23 @@ export { codecFor, encodeMessage, MalformedMessage, type Codec } from './codec.t
 export * from './messages.ts';
 export { format } from './trace.ts';
 export { Locks } from './locks.ts';
-export { DEFAULT_LIMITS, MAX_MSIZE, MIN_MSIZE, Session, type Limits, type SessionOptions } from './session.ts';
+export {
+  DEFAULT_LIMITS,
+  MAX_MSIZE,
+  MIN_MSIZE,
+  Session,
+  type Limits,
+  type SessionOptions,
+} from './session.ts';
 export { Mount } from '../../netfs/mount.ts';
 export type * from '../../netfs/node.ts';
 export { ERRORS, FsError, type ErrorName } from '../../netfs/error.ts';
-export { identify, unauthenticated, type Caller, type Claim, type Peer, type Users } from '../../policy/identity.ts';
+export {
+  identify,
+  unauthenticated,
+  type Caller,
+  type Claim,
+  type Peer,
+  type Users,
+} from '../../policy/identity.ts';
 export { Authority, type Permissions } from '../../policy/permissions.ts';

@@ -4,8 +4,7 @@
  * stream, and its room is counted.
  */
 import type { Duplex } from 'node:stream';
-import { WaitQueue, type Signal } from '../../abort.ts';
-import { FsError } from '../../netfs/error.ts';
+import { onAbort, WaitQueue, type Signal } from '../../abort.ts';
 import type { Codec } from './codec.ts';
 import type { Message } from './messages.ts';
 
@@ -44,7 +43,8 @@ export class Outbox {
   private scheduled = false;
   private full = false;
   private closed = false;
-  private readonly roomQueue = new WaitQueue<void>();
+  /** Who waits for room, in the order of their coming. */
+  private readonly waiters = new Set<() => void>();
   private readonly drainQueue = new WaitQueue<void>();
 
   constructor(stream: Duplex, direct: DirectWriter | undefined, onHardLimit: (reached: boolean) => void) {
@@ -63,8 +63,23 @@ export class Outbox {
   }
 
   /** Waits until a large reply may be made. */
-  async room(signal: Signal): Promise<void> {
-    while (!this.hasRoom()) await this.roomQueue.wait(signal);
+  room(signal: Signal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const wake = (): void => {
+        stop();
+        resolve();
+      };
+      const stop = onAbort(signal, () => {
+        this.waiters.delete(wake);
+        reject(signal.reason as Error);
+      });
+      if (!signal.aborted) this.waiters.add(wake);
+    });
+  }
+
+  /** Calls `run` when there is room. */
+  whenRoom(run: () => void): void {
+    this.waiters.add(run);
   }
 
   /** Waits until all is written. */
@@ -102,7 +117,7 @@ export class Outbox {
   close(): void {
     this.closed = true;
     for (const { done } of this.segments.splice(0)) done?.();
-    this.roomQueue.fail(new FsError('Ehungup'));
+    this.waiters.clear();
     while (this.drainQueue.wake());
   }
 
@@ -194,12 +209,22 @@ export class Outbox {
     this.stream.uncork();
   }
 
+  /** One at a time: each may fill the room again, and by the next turn of the loop it shows. */
+  private wakeNext(): void {
+    if (!this.hasRoom()) return;
+    const [first] = this.waiters;
+    if (first === undefined) return;
+    this.waiters.delete(first);
+    first();
+    if (this.waiters.size > 0) setImmediate(() => this.wakeNext());
+  }
+
   private madeRoom(): void {
     if (this.full && this.hasRoom()) {
       this.full = false;
       this.onHardLimit(false);
     }
-    while (this.hasRoom() && this.roomQueue.wake());
+    this.wakeNext();
     if (this.unwritten === 0) while (this.drainQueue.wake());
   }
 }

@@ -4,6 +4,7 @@ import type { Reply, Req } from '../../netfs/node.ts';
 import { unauthenticated, type Caller } from '../../policy/identity.ts';
 import { RREAD_DATA } from './codec.ts';
 import type { Fid } from './fids.ts';
+import type { Outbox } from './outbox.ts';
 import { giveBuffer, takeBuffer } from './pool.ts';
 
 const NOBODY_YET = unauthenticated();
@@ -39,10 +40,18 @@ export class Request extends Abort implements Req {
 /** Where a Tread's bytes are put: at their place in the frame of the Rread that will be sent. */
 export class ReadReply implements Reply {
   readonly count: number;
+  private readonly outbox: Outbox;
   private buffer: Buffer | undefined;
 
-  constructor(count: number) {
+  constructor(count: number, outbox: Outbox) {
     this.count = count;
+    this.outbox = outbox;
+  }
+
+  mayAnswer(again: () => void): boolean {
+    if (this.outbox.hasRoom()) return true;
+    this.outbox.whenRoom(again);
+    return false;
   }
 
   room(size: number): Buffer {

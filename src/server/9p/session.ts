@@ -19,7 +19,7 @@ import { HANDLERS } from './handlers.ts';
 import type { Locks } from './locks.ts';
 import { negotiate, type Message, type TName } from './messages.ts';
 import { Outbox, type DirectWriter } from './outbox.ts';
-import { ReadReply, Request } from './request.ts';
+import { Request, type ReadReply } from './request.ts';
 import { format } from './trace.ts';
 
 export const MIN_MSIZE = 512;
@@ -69,7 +69,7 @@ export class Session {
   /** Settles when the session is over and everything it held is given back. */
   readonly ended: Promise<void>;
   private readonly stream: Duplex;
-  private readonly outbox: Outbox;
+  readonly outbox: Outbox;
   private readonly framer: Framer;
   private readonly limits: Limits;
   private readonly pending = new Map<number, Request>();
@@ -240,11 +240,6 @@ export class Session {
     return new FsError('Eio');
   }
 
-  /** Waits until the client has taken enough of its answers for a large one to be made. */
-  roomToAnswer(request: Request): Promise<void> | undefined {
-    return this.outbox.hasRoom() ? undefined : this.outbox.room(request.signal);
-  }
-
   // ---- version, flush, end ----------------------------------------------------------------------
 
   /** version(5): begins the session anew; what was in flight is aborted and every fid is clunked. */
@@ -269,7 +264,7 @@ export class Session {
       request.orphaned = true;
       request.abort(new FsError('Ehungup'));
     }
-    this.fids.clear();
+    for (const fid of this.fids.clear()) this.closeFid(fid);
     this.negotiated = undefined;
   }
 
@@ -283,6 +278,12 @@ export class Session {
     const { target } = flush;
     (target.flushes ??= []).push(tag);
     target.abort(new FsError('Eintr'));
+  }
+
+  /** What a fid holds is given back: its handle, its locks. */
+  closeFid(fid: Fid): void {
+    fid.close();
+    this.options.locks.drop(fid);
   }
 
   /** Fails what is still in flight on a fid that is being clunked. */

@@ -23,7 +23,8 @@ export async function activatedDoor(
   onClient: OnClient,
 ): Promise<Door> {
   const socket = socketName(fd);
-  if (socket === undefined) throw new DoorError(`descriptor ${fd}, passed by systemd, is no unix or TCP socket`);
+  if (socket === undefined)
+    throw new DoorError(`descriptor ${fd}, passed by systemd, is no unix or TCP socket`);
   const server = createServer({ noDelay: true, pauseOnConnect: true });
   await listenOn(server, fd);
   if (socket.family === 'tcp') return tcpDoorOn(server, options, onClient);

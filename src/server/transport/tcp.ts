@@ -10,7 +10,12 @@ export interface TcpOptions {
   readonly trust: boolean;
 }
 
-export async function tcpDoor(host: string, port: number, options: TcpOptions, onClient: OnClient): Promise<Door> {
+export async function tcpDoor(
+  host: string,
+  port: number,
+  options: TcpOptions,
+  onClient: OnClient,
+): Promise<Door> {
   const ip = await addressOf(host);
   checkExposure(ip, options);
   const server = createServer({ noDelay: true, pauseOnConnect: true });
@@ -41,7 +46,8 @@ async function addressOf(host: string): Promise<Ip> {
   const ip = host === '*' ? parseIp('::') : parseIp(host);
   if (ip !== undefined) return ip;
   const found = await resolve(host, AbortSignal.timeout(10_000)).catch(() => []);
-  if (found[0] === undefined) throw new DoorError(`tcp!${host}: no such host; write an address, for example 127.0.0.1`);
+  if (found[0] === undefined)
+    throw new DoorError(`tcp!${host}: no such host; write an address, for example 127.0.0.1`);
   return found[0];
 }
 

@@ -59,7 +59,9 @@ function bind(server: Server, path: string, mode: number): Promise<void> {
 async function removeStale(path: string): Promise<void> {
   if (!lstatSync(path).isSocket()) throw new DoorError(`${path} exists and is no socket; name another path`);
   if (await answers(path)) {
-    throw new DoorError(`a server is already listening at unix!${path}; stop it, or name another: --listen unix!PATH`);
+    throw new DoorError(
+      `a server is already listening at unix!${path}; stop it, or name another: --listen unix!PATH`,
+    );
   }
   unlinkSync(path);
 }
