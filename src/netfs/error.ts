@@ -65,8 +65,7 @@ export const ERRORS = {
   Eversion: e('version not negotiated', 'EPROTO'),
   Emsize: e('msize too small', 'EINVAL'),
   Ebadoffset: e('bad offset', 'EINVAL'),
-  /** read(5) of a directory: not one entry fits. */
-  Etoosmall: e('i/o count too small', 'EINVAL'),
+  /** Reading a directory: not one entry fits. */
   Eshort: e('stat buffer too small', 'EINVAL'),
   Enoauth: e('authentication not required', 'ENOENT'),
   Enoxattr: e('no such attribute', 'ENODATA'),

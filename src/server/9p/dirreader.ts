@@ -67,7 +67,7 @@ export class DirReader {
       if (end === undefined) break;
       at = end;
     }
-    if (at === 0 && this.index < this.entries.length) throw new FsError('Etoosmall');
+    if (at === 0 && this.index < this.entries.length) throw new FsError('Eshort');
     return at;
   }
 }

@@ -79,11 +79,11 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Tlock: (session, m, request) => {
     const fid = use(session, m.fid, request);
     fid.opened();
-    return { type: 'Rlock', tag: m.tag, status: session.options.locks.set(fid, m) };
+    return { type: 'Rlock', tag: m.tag, status: session.options.locks.set(session, fid, m) };
   },
   Tgetlock: (session, m, request) => {
     const fid = use(session, m.fid, request);
-    return { type: 'Rgetlock', tag: m.tag, ...session.options.locks.test(fid, m) };
+    return { type: 'Rgetlock', tag: m.tag, ...session.options.locks.test(session, fid, m) };
   },
   // The empty name lists the attributes, and there are none to list.
   Txattrwalk: (session, { fid: number, newfid, name, tag }, request) => {

@@ -4,6 +4,7 @@
  */
 import type { Fid } from './fids.ts';
 import type { Body } from './messages.ts';
+import type { Session } from './session.ts';
 
 /** Linux, P9_LOCK_TYPE_* and P9_LOCK_*. */
 export const LOCK_TYPE = { read: 0, write: 1, unlock: 2 } as const;
@@ -16,6 +17,7 @@ interface Lock {
   readonly start: number;
   readonly end: number;
   readonly fid: Fid;
+  readonly session: Session;
   readonly procId: number;
   readonly clientId: string;
 }
@@ -30,9 +32,9 @@ export class Locks {
   }
 
   /** Grants, refuses or releases; returns the Rlock's status. A client that may wait asks again. */
-  set(fid: Fid, wanted: Wanted): number {
+  set(session: Session, fid: Fid, wanted: Wanted): number {
     if (wanted.kind > LOCK_TYPE.unlock) return LOCK_STATUS.error;
-    const lock = lockOf(fid, wanted);
+    const lock = lockOf(session, fid, wanted);
     if (wanted.kind !== LOCK_TYPE.unlock && this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
     this.held = this.held.flatMap(other => without(other, lock));
     if (wanted.kind !== LOCK_TYPE.unlock) this.held.push(lock);
@@ -40,8 +42,8 @@ export class Locks {
   }
 
   /** The lock that is in the way, as an Rgetlock tells it; kind unlock when there is none. */
-  test(fid: Fid, wanted: Wanted): Body<'Rgetlock'> {
-    const other = this.conflict(lockOf(fid, wanted));
+  test(session: Session, fid: Fid, wanted: Wanted): Body<'Rgetlock'> {
+    const other = this.conflict(lockOf(session, fid, wanted));
     const { start, length, procId, clientId } = wanted;
     if (other === undefined) return { kind: LOCK_TYPE.unlock, start, length, procId, clientId };
     return {
@@ -70,14 +72,23 @@ export class Locks {
   }
 }
 
-function lockOf(fid: Fid, { kind, start, length, procId, clientId }: Wanted): Lock {
+function lockOf(session: Session, fid: Fid, { kind, start, length, procId, clientId }: Wanted): Lock {
   const end = length === 0 ? Infinity : start + length;
-  return { path: fid.node.qid.path, write: kind === LOCK_TYPE.write, start, end, fid, procId, clientId };
+  return {
+    path: fid.node.qid.path,
+    write: kind === LOCK_TYPE.write,
+    start,
+    end,
+    fid,
+    session,
+    procId,
+    clientId,
+  };
 }
 
-/** A process of a client; two clients that give the same names are told apart by their attach. */
+/** A process of a client; clients that give the same names are told apart by their sessions. */
 function sameHolder(a: Lock, b: Lock): boolean {
-  return a.procId === b.procId && a.clientId === b.clientId && a.fid.mount === b.fid.mount;
+  return a.procId === b.procId && a.clientId === b.clientId && a.session === b.session;
 }
 
 /** What is left of a held lock when its holder sets another over it. */
