@@ -105,7 +105,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   },
   Tlcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
   Tsymlink: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
-  Tmknod: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tmknod: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
   Tmkdir: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
   Tlink: (session, { dfid, fid, name }, request) => refuse(session, [dfid, fid], [name], request),
   Trename: (session, { fid, dfid, name }, request) => refuse(session, [fid, dfid], [name], request),

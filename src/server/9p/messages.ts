@@ -87,7 +87,7 @@ export const MESSAGES = {
   Rlcreate: layout(15, L, { qid: 'qid', iounit: 'u32' }),
   Tsymlink: layout(16, L, { fid: 'u32', name: 'str', symtgt: 'str', gid: 'u32' }),
   Rsymlink: layout(17, L, { qid: 'qid' }),
-  Tmknod: layout(18, L, { fid: 'u32', name: 'str', mode: 'u32', major: 'u32', minor: 'u32', gid: 'u32' }),
+  Tmknod: layout(18, L, { dfid: 'u32', name: 'str', mode: 'u32', major: 'u32', minor: 'u32', gid: 'u32' }),
   Rmknod: layout(19, L, { qid: 'qid' }),
   Trename: layout(20, L, { fid: 'u32', dfid: 'u32', name: 'str' }),
   Rrename: layout(21, L, {}),
