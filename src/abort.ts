@@ -78,11 +78,8 @@ export function abortable<T>(
 
 /** People who wait for their turn, first come first served; who is aborted leaves the line. */
 export class WaitQueue<T> {
-  private readonly waiting: Waiter<T>[] = [];
-
-  get length(): number {
-    return this.waiting.length;
-  }
+  /** Made when somebody waits: there are thousands of these, and most are never used. */
+  private waiting: Waiter<T>[] | undefined;
 
   /** Settles by `shift().resolve`, by `fail`, or by the signal. */
   wait(signal: Signal): Promise<T> {
@@ -98,23 +95,22 @@ export class WaitQueue<T> {
         },
       };
       const stop = onAbort(signal, () => {
-        const at = this.waiting.indexOf(waiter);
-        if (at >= 0) this.waiting.splice(at, 1);
+        this.waiting = this.waiting?.filter(other => other !== waiter);
         reject(signal.reason as Error);
       });
-      if (!signal.aborted) this.waiting.push(waiter);
+      if (!signal.aborted) (this.waiting ??= []).push(waiter);
     });
   }
 
   /** Wakes the first in line; false if nobody waits. */
   wake(value: T): boolean {
-    const first = this.waiting.shift();
+    const first = this.waiting?.shift();
     first?.resolve(value);
     return first !== undefined;
   }
 
   fail(error: Error): void {
-    for (const waiter of this.waiting.splice(0)) waiter.reject(error);
+    for (const waiter of this.waiting?.splice(0) ?? []) waiter.reject(error);
   }
 }
 

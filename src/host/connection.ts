@@ -46,7 +46,6 @@ interface Reader {
 export class HostConnection implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  readonly gone: Promise<void>;
   private readonly socket: Socket;
   private readers: Reader[] = [];
   private readonly writers = new WaitQueue<void>();
@@ -62,19 +61,24 @@ export class HostConnection implements Connection {
   private discarded = 0;
   private failure: FsError | undefined;
 
-  /** `socket` is connected, paused, and delivers to `received` by the onread of `onreadFor`. */
-  constructor(socket: Socket) {
+  /**
+   * `socket` is connected, paused, and delivers to `received` by the onread of `onreadFor`. `remote` is
+   * where it was connected to; undefined for a call that came in.
+   */
+  constructor(socket: Socket, remote?: Endpoint) {
     this.socket = socket;
     this.local = endpoint(socket.localAddress, socket.localPort);
-    this.remote = endpoint(socket.remoteAddress, socket.remotePort);
+    this.remote = remote ?? endpoint(socket.remoteAddress, socket.remotePort);
     socket.setNoDelay(true);
     socket.on('end', () => this.end());
     socket.on('error', (error: NodeJS.ErrnoException) => this.fail(systemError(error)));
-    this.gone = new Promise(resolve => {
-      socket.once('close', () => {
-        this.fail(new FsError('Ehungup'));
-        resolve();
-      });
+    socket.on('close', () => this.fail(HUNGUP));
+  }
+
+  get gone(): Promise<void> {
+    return new Promise(resolve => {
+      if (this.socket.closed) resolve();
+      else this.socket.once('close', () => resolve());
     });
   }
 
@@ -232,7 +236,7 @@ export class HostConnection implements Connection {
 
   private checkWritable(): void {
     if (this.failure !== undefined) throw this.failure;
-    if (this.closing) throw new FsError('Ehungup');
+    if (this.closing) throw HUNGUP;
   }
 
   private writeAtOnce(data: Buffer): number {
@@ -301,7 +305,7 @@ export class HostConnection implements Connection {
     if (this.closing) return;
     this.closing = true;
     this.rest = undefined;
-    this.failWaiting(new FsError('Ehungup'));
+    this.failWaiting(HUNGUP);
     if (this.socket.destroyed) return;
     const linger = setTimeout(() => this.socket.destroy(), LINGER_MS);
     linger.unref();
@@ -313,7 +317,7 @@ export class HostConnection implements Connection {
   reset(): void {
     this.closing = true;
     this.rest = undefined;
-    this.failWaiting(new FsError('Ehungup'));
+    this.failWaiting(HUNGUP);
     this.socket.resetAndDestroy();
   }
 
@@ -374,6 +378,8 @@ export function endpoint(address: string | undefined, port: number | undefined):
   const ip = address === undefined ? undefined : parseIp(address.replace(/%.*/, ''));
   return ip === undefined || port === undefined ? UNSET : { ip, port };
 }
+
+const HUNGUP = new FsError('Ehungup');
 
 /** TCP_INFINITE_SSTHRESH (net/tcp.h): slow start has met no limit yet. */
 const NO_THRESHOLD = 0x7fffffff;

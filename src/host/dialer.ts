@@ -42,7 +42,7 @@ function connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise
     socket.connect(socketOptions(to, options), () => {
       stop();
       socket.off('error', fail);
-      connection = new HostConnection(socket);
+      connection = new HostConnection(socket, to);
       connection.configure(options);
       resolve(connection);
     });

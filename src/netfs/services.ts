@@ -41,7 +41,7 @@ export function parseServices(text: string): Map<string, number> {
   for (const line of text.split('\n')) {
     const [name, portAndProtocol, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
     const match = /^(\d{1,5})\/(\w+)$/.exec(portAndProtocol ?? '');
-    if (name === undefined || match === null) continue;
+    if (name === undefined || match === null || Number(match[1]) > 65535) continue;
     for (const alias of [name, ...aliases]) {
       const key = `${alias.toLowerCase()}/${match[2]}`;
       if (!ports.has(key)) ports.set(key, Number(match[1]));

@@ -8,7 +8,15 @@
  * client takes a new conversation. Only one that was flushed goes back to Idle: it never happened.
  */
 import { FsError, type ErrorName } from './error.ts';
-import { formatEndpoint, parseDestination, parseLocal, UNSET, type Endpoint, type Ip } from './address.ts';
+import {
+  formatEndpoint,
+  isUnspecified,
+  parseDestination,
+  parseLocal,
+  UNSET,
+  type Endpoint,
+  type Ip,
+} from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Reply, Req } from './node.ts';
@@ -35,6 +43,7 @@ const EOF_READS = 3;
 
 const DEFAULT_KEEPALIVE_MS = 30_000;
 const DEFAULT_TTL = 255;
+const DEFAULT_OPTIONS: SocketOptions = {};
 
 export class TcpConversation extends Conversation {
   private readonly tcp: TcpOptions;
@@ -47,7 +56,7 @@ export class TcpConversation extends Conversation {
   /** Reads and writes that wait for a connect to end. */
   private readonly settled = new WaitQueue<void>();
   private bound: Endpoint | undefined;
-  private socketOptions: SocketOptions = {};
+  private socketOptions = DEFAULT_OPTIONS;
   private eofs = 0;
 
   constructor(number: number, owner: Caller, keeper: Keeper, tcp: TcpOptions) {
@@ -99,9 +108,7 @@ export class TcpConversation extends Conversation {
     for (const ip of hosts) {
       this.remote = { ip, port };
       try {
-        if (this.tcp.isOwnListener(this.remote)) {
-          throw new FsError('Eperm', `${formatEndpoint(this.remote)} is where this server itself listens`);
-        }
+        this.mustBeForeign(this.remote);
         return await this.tcp.dialer.connect(this.remote, { ...this.socketOptions, ...how }, signal);
       } catch (error) {
         if (signal.aborted) throw error;
@@ -109,6 +116,14 @@ export class TcpConversation extends Conversation {
       }
     }
     throw failure;
+  }
+
+  /** What a name resolved to is judged as an address: 0.0.0.0 is this machine to the kernel. */
+  private mustBeForeign(to: Endpoint): void {
+    if (isUnspecified(to.ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
+    if (this.tcp.isOwnListener(to)) {
+      throw new FsError('Eperm', `${formatEndpoint(to)} is where this server itself listens`);
+    }
   }
 
   async announce(args: readonly string[], req: Req): Promise<void> {

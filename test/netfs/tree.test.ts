@@ -353,7 +353,7 @@ forEachDialect('nothing can be', t => {
       const refused = (request: Promise<unknown>) => t.refuses(request, ...DENIED);
       await refused(t.client.rpc('Tlcreate', { fid: dir, flags: 2, ...common }));
       await refused(t.client.rpc('Tmkdir', { dfid: dir, ...common }));
-      await refused(t.client.rpc('Tmknod', { fid: dir, major: 0, minor: 0, ...common }));
+      await refused(t.client.rpc('Tmknod', { dfid: dir, major: 0, minor: 0, ...common }));
       await refused(t.client.rpc('Tsymlink', { fid: dir, name: 'new', symtgt: 'clone', gid: 0 }));
       await refused(t.client.rpc('Tlink', { dfid: dir, fid: file, name: 'new' }));
       await refused(t.client.rpc('Trename', { fid: file, dfid: dir, name: 'new' }));

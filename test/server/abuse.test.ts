@@ -6,10 +6,10 @@
  */
 import assert from 'node:assert/strict';
 import type { Dialect } from '../../src/server/9p/messages.ts';
-import { BlackHole } from './blackhole.ts';
 import * as b from './bytes.ts';
 import { DIALECTS, R } from './bytes.ts';
 import { Rig, socketCount, turns, until, type RawClient } from './rig.ts';
+import { BlackHole } from './sockets.ts';
 
 const SEQUENCES = 1000;
 const STEPS = 40;

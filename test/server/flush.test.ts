@@ -1,10 +1,10 @@
 /** flush(5): what a client takes back is answered at once and has consumed nothing. */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import { BlackHole } from './blackhole.ts';
 import * as b from './bytes.ts';
 import { DIALECTS, R } from './bytes.ts';
 import { assertError, Rig, socketCount, turns, until, type RawClient } from './rig.ts';
+import { BlackHole } from './sockets.ts';
 
 const CTL = 1;
 const DATA = 2;

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
+import type { Duplex } from 'node:stream';
 import { join } from 'node:path';
 import type { Log } from '../../src/log.ts';
 import type { Dialect } from '../../src/server/9p/messages.ts';
@@ -113,10 +114,8 @@ export function assertError(
 // ---- clients ------------------------------------------------------------------------------------
 
 export class RawClient {
-  readonly socket: Socket;
+  readonly socket: Duplex;
   readonly dialect: Dialect;
-  /** The session at the server's end. */
-  readonly session: Session;
   readonly closed: Promise<void>;
   /** Every answer in the order of its arrival. */
   readonly answers: Answer[] = [];
@@ -126,10 +125,12 @@ export class RawClient {
   private readonly waiting: (() => void)[] = [];
   private isClosed = false;
 
-  constructor(socket: Socket, dialect: Dialect, session: Session) {
+  private readonly far: Session | undefined;
+
+  constructor(socket: Duplex, dialect: Dialect, far?: Session) {
     this.socket = socket;
     this.dialect = dialect;
-    this.session = session;
+    this.far = far;
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('error', () => {});
     this.closed = new Promise(resolve => {
@@ -139,6 +140,12 @@ export class RawClient {
         resolve();
       });
     });
+  }
+
+  /** The session at the server's end, where the server is in this process. */
+  get session(): Session {
+    assert(this.far, 'the server is another process');
+    return this.far;
   }
 
   private receive(chunk: Buffer): void {

@@ -1,0 +1,168 @@
+/** Sockets of this host as Connection and Listener, and what Linux itself says of them. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { hostDialer } from '../../src/host/dialer.ts';
+import type { Endpoint } from '../../src/netfs/address.ts';
+import { parseIp, UNSET } from '../../src/netfs/address.ts';
+import type { Connection, ConnectOptions } from '../../src/netfs/dialer.ts';
+import { call, ending, Remote, Tarpit } from '../support/remote.ts';
+
+const NEVER = new AbortController().signal;
+
+const at = (text: string): Endpoint => {
+  const [host, port] = text.split('!');
+  return { ip: parseIp(host!)!, port: Number(port) };
+};
+
+describe('a connection of the host', () => {
+  const cleanups: (() => void)[] = [];
+  afterEach(() => {
+    for (const clean of cleanups.splice(0)) clean();
+  });
+
+  async function connect(options: ConnectOptions = {}, host?: string): Promise<{ connection: Connection; socket: Socket }> {
+    const remote = await Remote.listen(host);
+    cleanups.push(() => remote.close());
+    const connection = await hostDialer.connect(at(remote.address), options, NEVER);
+    cleanups.push(() => connection.reset());
+    return { connection, socket: await remote.accept() };
+  }
+
+  /** What ss(8) says of it, the options among it. */
+  function ss(connection: Connection): string {
+    const filter = `sport = :${connection.local.port} and dport = :${connection.remote.port}`;
+    return execFileSync('ss', ['-tnoi', '--tos', filter], { encoding: 'utf8' });
+  }
+
+  const withSs = spawnSync('ss', ['-V']).error === undefined ? it : it.skip;
+
+  withSs('has the type of service that was asked before and after', async () => {
+    const { connection } = await connect({ tos: 16 });
+    assert.match(ss(connection), /tos:(0x)?10\b/);
+    connection.configure({ tos: 8 });
+    assert.match(ss(connection), /tos:(0x)?8\b/);
+  });
+
+  withSs('probes an idle peer after so many milliseconds', async () => {
+    const { connection } = await connect();
+    assert.doesNotMatch(ss(connection), /keepalive/);
+    connection.keepalive(7000);
+    assert.match(ss(connection), /timer:\(keepalive,(7|6)/);
+  });
+
+  withSs('sends small writes at once', async () => {
+    const { connection } = await connect();
+    // Without TCP_NODELAY the second of two small writes waits for an acknowledgement.
+    const req = { signal: NEVER, caller: { name: 'x', uid: 1, gid: 1, groups: [] } };
+    for (const word of ['a', 'b', 'c']) assert.equal(await connection.write(Buffer.from(word), req), 1);
+    assert.doesNotMatch(ss(connection), /notsent/);
+  });
+
+  it('settles gone when it is reset by either side, and tells no state any more', async () => {
+    const first = await connect();
+    first.connection.reset();
+    await first.connection.gone;
+    assert.equal(first.connection.info(), undefined);
+    const second = await connect();
+    second.connection.close();
+    second.socket.resetAndDestroy();
+    await second.connection.gone;
+  });
+
+  it('that is closed goes when the peer has ended too, and not before', async () => {
+    const { connection, socket } = await connect();
+    let gone = false;
+    void connection.gone.then(() => (gone = true));
+    connection.close();
+    assert.equal((await ending(socket)).by, 'FIN');
+    assert.equal(gone, false);
+    socket.end();
+    await connection.gone;
+  });
+
+  it('may be closed and reset any number of times', async () => {
+    const { connection } = await connect();
+    connection.close();
+    connection.close();
+    connection.reset();
+    connection.reset();
+    connection.close();
+    await connection.gone;
+  });
+});
+
+describe('a connect of the host', () => {
+  let tarpit: Tarpit;
+  before(async () => (tarpit = await Tarpit.dig()));
+  after(() => tarpit.fill());
+
+  it('that is aborted fails with the reason and leaves no socket', async () => {
+    const aborter = new AbortController();
+    const before = process.getActiveResourcesInfo().filter(name => name.startsWith('TCP')).length;
+    const connecting = hostDialer.connect(at(tarpit.address), {}, aborter.signal);
+    const reason = new Error('enough');
+    aborter.abort(reason);
+    await assert.rejects(connecting, reason);
+    await new Promise(setImmediate);
+    assert.equal(process.getActiveResourcesInfo().filter(name => name.startsWith('TCP')).length, before);
+  });
+
+  it('that is aborted beforehand does not begin', async () => {
+    const reason = new Error('enough');
+    const remote = await Remote.listen();
+    await assert.rejects(hostDialer.connect(at(remote.address), {}, AbortSignal.abort(reason)), reason);
+    remote.close();
+  });
+});
+
+describe('an announcement of the host', () => {
+  it('probes a port without keeping it', async () => {
+    const { port } = await hostDialer.probe(at('127.0.0.1!0'));
+    assert(port > 0);
+    const listener = await hostDialer.announce(at(`127.0.0.1!${port}`));
+    assert.equal(listener.local.port, port);
+    await assert.rejects(hostDialer.probe(at(`127.0.0.1!${port}`)), { name: 'Eaddrinuse' });
+    listener.close();
+  });
+
+  it('gives an accept that is aborted no call, and the next one the call', async () => {
+    const listener = await hostDialer.announce(at('127.0.0.1!0'));
+    const aborter = new AbortController();
+    const reason = new Error('enough');
+    const accepting = listener.accept(aborter.signal);
+    aborter.abort(reason);
+    await assert.rejects(accepting, reason);
+    const socket = await call(listener.local.port);
+    const connection = await listener.accept(NEVER);
+    assert.equal(connection.remote.port, socket.localPort);
+    connection.reset();
+    listener.close();
+    await assert.rejects(listener.accept(NEVER), { name: 'Elistenhungup' });
+  });
+
+  it('resets what comes while too many calls wait, and serves those that wait', async () => {
+    const listener = await hostDialer.announce(at('127.0.0.1!0'));
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => call(listener.local.port).catch(() => undefined)));
+    const refused = sockets.filter(socket => socket === undefined || socket.errored || socket.destroyed).length;
+    const taken: Connection[] = [];
+    for (let i = 0; i < 100; i++) taken.push(await listener.accept(NEVER));
+    assert(refused <= 100);
+    listener.close();
+    for (const each of taken) each.reset();
+    await Promise.all(sockets.map(socket => socket === undefined || socket.closed || endOf(socket)));
+  });
+
+  it('on any address shows it as it was asked for', async () => {
+    const listener = await hostDialer.announce(UNSET);
+    assert.deepEqual(listener.local.ip, UNSET.ip);
+    listener.close();
+  });
+});
+
+async function endOf(socket: Socket): Promise<void> {
+  const closed = once(socket, 'close');
+  socket.resume().end();
+  await closed;
+}

@@ -1,0 +1,63 @@
+/** Host names of this host. */
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { parseHosts, resolve } from '../../src/host/resolver.ts';
+import { formatIp } from '../../src/netfs/address.ts';
+import type { Ip } from '../../src/netfs/address.ts';
+
+const NEVER = new AbortController().signal;
+const show = (ips: readonly Ip[] | undefined): string[] | undefined => ips?.map(formatIp);
+const hosts = (...lines: string[]) => parseHosts(lines.join('\n'));
+
+describe('parseHosts', () => {
+  it('reads an address, its name and its aliases, in any case', () => {
+    const names = hosts('192.0.2.7\tWeb.example  www # the web', '2001:db8::1 six');
+    assert.deepEqual([...names.keys()].sort(), ['six', 'web.example', 'www']);
+    assert.deepEqual(show(names.get('www')), ['192.0.2.7']);
+    assert.deepEqual(show(names.get('six')), ['2001:db8::1']);
+  });
+
+  it('gives a name on several lines all their addresses, IPv4 first and else in their order', () => {
+    const names = hosts('::2 a', '192.0.2.2 a', '::1 a', '192.0.2.1 b a');
+    assert.deepEqual(show(names.get('a')), ['192.0.2.2', '192.0.2.1', '::2', '::1']);
+    assert.deepEqual(show(names.get('b')), ['192.0.2.1']);
+  });
+
+  it('passes over comments, lines without a name and addresses that are none', () => {
+    const names = hosts('# 192.0.2.1 a', '192.0.2.1', '', ' ', '127.1 a', '0177.0.0.1 a', 'fe80::1%lo a', 'x y');
+    assert.equal(names.size, 0);
+  });
+
+  it('reads lines that end as on Windows', () => {
+    assert.deepEqual(show(hosts('192.0.2.1 a\r', '192.0.2.2 b\r').get('a')), ['192.0.2.1']);
+  });
+
+  it('takes any text', () => {
+    const word = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain(), fc.constantFrom('#', '\t', '__proto__'), fc.string());
+    fc.assert(
+      fc.property(fc.array(fc.array(word).map(words => words.join(' '))), lines => {
+        for (const [name, ips] of hosts(...lines)) {
+          assert.equal(name, name.toLowerCase());
+          assert(ips.length > 0);
+        }
+      }),
+    );
+  });
+});
+
+describe('resolve', () => {
+  it('knows localhost and all below it as this machine, IPv4 first, without asking anybody', async () => {
+    assert.equal(show(await resolve('localhost', NEVER))![0], '127.0.0.1');
+    for (const name of ['a.localhost', 'deep.below.localhost']) {
+      assert.deepEqual(show(await resolve(name, NEVER)), ['127.0.0.1', '::1']);
+    }
+  });
+
+  it('heeds a signal that fires while it asks', async () => {
+    const reason = new Error('enough');
+    const aborter = new AbortController();
+    const resolving = resolve('slashnet.invalid', aborter.signal);
+    aborter.abort(reason);
+    await assert.rejects(resolving, reason);
+  });
+});
