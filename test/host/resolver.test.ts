@@ -24,7 +24,16 @@ describe('parseHosts', () => {
   });
 
   it('passes over comments, lines without a name and addresses that are none', () => {
-    const names = hosts('# 192.0.2.1 a', '192.0.2.1', '', ' ', '127.1 a', '0177.0.0.1 a', 'fe80::1%lo a', 'x y');
+    const names = hosts(
+      '# 192.0.2.1 a',
+      '192.0.2.1',
+      '',
+      ' ',
+      '127.1 a',
+      '0177.0.0.1 a',
+      'fe80::1%lo a',
+      'x y',
+    );
     assert.equal(names.size, 0);
   });
 
@@ -33,7 +42,13 @@ describe('parseHosts', () => {
   });
 
   it('takes any text', () => {
-    const word = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain(), fc.constantFrom('#', '\t', '__proto__'), fc.string());
+    const word = fc.oneof(
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.domain(),
+      fc.constantFrom('#', '\t', '__proto__'),
+      fc.string(),
+    );
     fc.assert(
       fc.property(fc.array(fc.array(word).map(words => words.join(' '))), lines => {
         for (const [name, ips] of hosts(...lines)) {

@@ -31,12 +31,4 @@ describe('the users of the host', () => {
     }
     assert.equal(users.byId(4_000_000_001), undefined);
   });
-
-  it('keep a shown name for a while only', () => {
-    let now = 0;
-    const clocked = hostUsers(() => now);
-    const name = clocked.userName(0);
-    now = 60_000;
-    assert.equal(clocked.userName(0), name);
-  });
 });

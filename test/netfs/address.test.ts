@@ -2,20 +2,37 @@
 import assert from 'node:assert/strict';
 import { isIP } from 'node:net';
 import fc from 'fast-check';
-import { ANY, formatEndpoint, formatIp, parseDestination, parseIp, parseLocal, sameIp } from '../../src/netfs/address.ts';
+import {
+  ANY,
+  formatEndpoint,
+  formatIp,
+  parseDestination,
+  parseIp,
+  parseLocal,
+  sameIp,
+} from '../../src/netfs/address.ts';
 import { isLoopback, isUnspecified } from '../../src/netfs/address.ts';
 import { FsError, type ErrorName } from '../../src/netfs/error.ts';
 
 /** What can stand in an address, and what looks like it. */
 const addressLike = fc.string({ unit: fc.constantFrom(...'0123456789abcdefx.:.:.:%[]! '), maxLength: 24 });
-const octets = fc.array(fc.oneof(fc.nat(300), fc.constantFrom('00', '01', '0x1', '')), { minLength: 1, maxLength: 5 });
+const octets = fc.array(fc.oneof(fc.nat(300), fc.constantFrom('00', '01', '0x1', '')), {
+  minLength: 1,
+  maxLength: 5,
+});
 
 const failsAs = (run: () => unknown, name: ErrorName): void =>
   assert.throws(run, (error: unknown) => error instanceof FsError && error.name === name);
 
 describe('parseIp', () => {
   it('takes exactly what inet_pton takes', () => {
-    const texts = fc.oneof(addressLike, octets.map(parts => parts.join('.')), fc.ipV4(), fc.ipV6(), fc.string());
+    const texts = fc.oneof(
+      addressLike,
+      octets.map(parts => parts.join('.')),
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.string(),
+    );
     fc.assert(
       fc.property(texts, text => {
         assert.equal(parseIp(text) !== undefined, isIP(text) !== 0 && !text.includes('%'), text);
@@ -58,8 +75,10 @@ describe('parseIp', () => {
   });
 
   it('knows loopback and the unspecified address in both families', () => {
-    for (const text of ['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1']) assert(isLoopback(parseIp(text)!), text);
-    for (const text of ['128.0.0.1', '::', '::2', '1::1', '0.0.0.0']) assert(!isLoopback(parseIp(text)!), text);
+    for (const text of ['127.0.0.1', '127.255.0.9', '::1', '::ffff:127.0.0.1'])
+      assert(isLoopback(parseIp(text)!), text);
+    for (const text of ['128.0.0.1', '::', '::2', '1::1', '0.0.0.0'])
+      assert(!isLoopback(parseIp(text)!), text);
     for (const text of ['0.0.0.0', '::', '::ffff:0.0.0.0']) assert(isUnspecified(parseIp(text)!), text);
     for (const text of ['0.0.0.1', '::1']) assert(!isUnspecified(parseIp(text)!), text);
     assert(!sameIp(parseIp('0.0.0.0')!, parseIp('::')!));
@@ -92,7 +111,8 @@ describe('parseDestination', () => {
       assert.equal(parseDestination(text, 'tcp').reserved, true, text);
     }
     assert.equal(parseDestination('h!1!fasttimeout', 'tcp').reserved, false);
-    for (const text of ['h!1!x', 'h!1!', 'h!1!R', 'h!1!!r']) failsAs(() => parseDestination(text, 'tcp'), 'Ebadaddr');
+    for (const text of ['h!1!x', 'h!1!', 'h!1!R', 'h!1!!r'])
+      failsAs(() => parseDestination(text, 'tcp'), 'Ebadaddr');
   });
 
   it('takes services, in any case, for the protocol that was asked', () => {
@@ -111,24 +131,36 @@ describe('parseDestination', () => {
 
   it('takes a host that ends in a number for an address or an error, never for a name', () => {
     const label = fc.string({ unit: fc.constantFrom(...'abc019xf'), minLength: 1, maxLength: 5 });
-    const numeric = fc.oneof(fc.nat(2 ** 32).map(String), fc.nat(0xffff).map(n => `0x${n.toString(16)}`));
+    const numeric = fc.oneof(
+      fc.nat(2 ** 32).map(String),
+      fc.nat(0xffff).map(n => `0x${n.toString(16)}`),
+    );
     fc.assert(
-      fc.property(fc.array(label, { maxLength: 4 }), numeric, fc.constantFrom('', '.'), (labels, last, dot) => {
-        const text = [...labels, last].join('.') + dot;
-        try {
-          assert.notEqual(typeof parseDestination(`${text}!80`, 'tcp').host, 'string', text);
-          assert.notEqual(isIP(text), 0, text);
-        } catch (error) {
-          assert(error instanceof FsError, String(error));
-        }
-      }),
+      fc.property(
+        fc.array(label, { maxLength: 4 }),
+        numeric,
+        fc.constantFrom('', '.'),
+        (labels, last, dot) => {
+          const text = [...labels, last].join('.') + dot;
+          try {
+            assert.notEqual(typeof parseDestination(`${text}!80`, 'tcp').host, 'string', text);
+            assert.notEqual(isIP(text), 0, text);
+          } catch (error) {
+            assert(error instanceof FsError, String(error));
+          }
+        },
+      ),
       { numRuns: 2000 },
     );
   });
 
   it('takes anything at all for a well-formed destination or one of its errors', () => {
     const errors = new Set<string>(['Ebadaddr', 'Ebadip', 'Ebadport']);
-    const anything = fc.oneof(fc.string(), addressLike, fc.tuple(fc.string(), fc.string()).map(pair => pair.join('!')));
+    const anything = fc.oneof(
+      fc.string(),
+      addressLike,
+      fc.tuple(fc.string(), fc.string()).map(pair => pair.join('!')),
+    );
     fc.assert(
       fc.property(anything, text => {
         try {
@@ -158,7 +190,8 @@ describe('parseLocal', () => {
   });
 
   it('takes no names and nothing else', () => {
-    for (const text of ['localhost!0', '127.1!0', '!7', '[]!7']) failsAs(() => parseLocal(text, 'tcp'), 'Ebadip');
+    for (const text of ['localhost!0', '127.1!0', '!7', '[]!7'])
+      failsAs(() => parseLocal(text, 'tcp'), 'Ebadip');
     for (const text of ['', '127.0.0.1!', '65536', '-1', '127.0.0.1', 'x!y']) {
       failsAs(() => parseLocal(text, 'tcp'), 'Ebadport');
     }

@@ -77,7 +77,11 @@ forEachDialect(
         for (const host of ['127.0.0.1', '0.0.0.0', '::1', '::']) {
           const port = await door(t, host);
           const { ctl } = await t.clone();
-          await assert.rejects(ctl.write(`connect evil.test!${port}`), { name: 'NinepError' }, `door on ${host}`);
+          await assert.rejects(
+            ctl.write(`connect evil.test!${port}`),
+            { name: 'NinepError' },
+            `door on ${host}`,
+          );
         }
       });
     }
@@ -92,12 +96,19 @@ forEachDialect(
 
     it('does not dial its door on ::1', async () => {
       const port = await door(t, '::1');
-      for (const host of ['::1', '0:0:0:0:0:0:0:1', '[::1]', '::0.0.0.1']) await refused(t, `connect ${host}!${port}`);
+      for (const host of ['::1', '0:0:0:0:0:0:0:1', '[::1]', '::0.0.0.1'])
+        await refused(t, `connect ${host}!${port}`);
     });
 
     it("does not dial its door on all IPv4 addresses by any of this machine's", async () => {
       const port = await door(t, '0.0.0.0');
-      for (const host of ['127.0.0.1', '127.0.0.2', '127.255.255.254', '::ffff:127.0.0.1', ...ownAddresses('IPv4')]) {
+      for (const host of [
+        '127.0.0.1',
+        '127.0.0.2',
+        '127.255.255.254',
+        '::ffff:127.0.0.1',
+        ...ownAddresses('IPv4'),
+      ]) {
         await refused(t, `connect ${host}!${port}`);
       }
     });

@@ -19,7 +19,18 @@ describe('parseServices', () => {
   });
 
   it('passes over what is no service', () => {
-    const lines = ['', '# x 1/tcp', 'x', 'x tcp', 'x 1', 'x 1tcp', 'x /tcp', 'x -1/tcp', 'x 123456/tcp', '  #'];
+    const lines = [
+      '',
+      '# x 1/tcp',
+      'x',
+      'x tcp',
+      'x 1',
+      'x 1tcp',
+      'x /tcp',
+      'x -1/tcp',
+      'x 123456/tcp',
+      '  #',
+    ];
     assert.equal(parseServices(lines.join('\n')).size, 0);
   });
 
@@ -32,7 +43,9 @@ describe('parseServices', () => {
     const line = fc.tuple(fc.stringMatching(/^[a-z]{1,5}$/), fc.nat(65535), fc.constantFrom('tcp', 'udp'));
     fc.assert(
       fc.property(fc.array(line), lines => {
-        const ports = parseServices(lines.map(([name, port, protocol]) => `${name} ${port}/${protocol}`).join('\n'));
+        const ports = parseServices(
+          lines.map(([name, port, protocol]) => `${name} ${port}/${protocol}`).join('\n'),
+        );
         for (const [name, , protocol] of lines) {
           const first = lines.find(other => other[0] === name && other[2] === protocol)!;
           assert.equal(ports.get(`${name}/${protocol}`), first[1]);

@@ -175,7 +175,8 @@ forEachDialect(
       assert.equal(lines.pop(), '');
       return new Map(
         lines.map(line => {
-          const [, name, value] = /^([A-Z][A-Za-z]+): (\d+)$/.exec(line) ?? assert.fail(`not a line: ${line}`);
+          const [, name, value] =
+            /^([A-Z][A-Za-z]+): (\d+)$/.exec(line) ?? assert.fail(`not a line: ${line}`);
           return [name!, Number(value)];
         }),
       );
@@ -212,7 +213,8 @@ forEachDialect(
 describe('an IP address', () => {
   /** eipfmt.c of 9front, transcribed: the oracle. */
   function plan9(p: readonly number[]): string {
-    if ([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff].every((byte, i) => p[i] === byte)) return p.slice(12).join('.');
+    if ([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff].every((byte, i) => p[i] === byte))
+      return p.slice(12).join('.');
     let [eli, eln] = [-1, -1];
     for (let i = 0; i < 16; i += 2) {
       let j = i;
@@ -241,7 +243,7 @@ describe('an IP address', () => {
     .array(group, { minLength: 8, maxLength: 8 })
     .map(groups => groups.flatMap(each => [each >> 8, each & 0xff]));
 
-  it("is written as Plan 9 writes it, and ipaddr.js reads the same address", () => {
+  it('is written as Plan 9 writes it, and ipaddr.js reads the same address', () => {
     fc.assert(
       fc.property(bytes, address => {
         const text = formatIp({ family: 6, bytes: Uint8Array.from(address) });

@@ -32,9 +32,13 @@ describe('tokenize', () => {
   }
 
   it('gives back the words that were quoted', () => {
-    fc.assert(fc.property(fc.array(texts), words => assert.deepEqual(tokenize(words.map(quote).join(' ')), words)));
     fc.assert(
-      fc.property(fc.array(fc.string()), words => assert.deepEqual(tokenize(words.map(quote).join('\t ')), words)),
+      fc.property(fc.array(texts), words => assert.deepEqual(tokenize(words.map(quote).join(' ')), words)),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.string()), words =>
+        assert.deepEqual(tokenize(words.map(quote).join('\t ')), words),
+      ),
     );
   });
 

@@ -387,7 +387,16 @@ forEachDialect('nothing can be', t => {
 async function rename(t: Fixture, path: string): Promise<void> {
   const fid = await t.client.walk(path);
   const all = 0xffffffff;
-  const untouched = { type: 0xffff, dev: all, mode: all, atime: all, mtime: all, nUid: all, nGid: all, nMuid: all };
+  const untouched = {
+    type: 0xffff,
+    dev: all,
+    mode: all,
+    atime: all,
+    mtime: all,
+    nUid: all,
+    nGid: all,
+    nMuid: all,
+  };
   const qid = { type: 0xff, vers: all, path: 2 ** 64 };
   const stat = { ...untouched, qid, length: 2 ** 64, name: 'new', uid: '', gid: '', muid: '', extension: '' };
   await t.client.rpc('Twstat', { fid: fid.number, stat });
@@ -395,7 +404,12 @@ async function rename(t: Fixture, path: string): Promise<void> {
 
 /** One read of a directory: the names in it, and in .L the dots and where each entry's successor is. */
 async function readDirectory(t: Fixture, fid: number, offset: number, count: number) {
-  const found = { names: [] as string[], dots: [] as { name: string; path: number }[], nexts: [] as number[], end: 0 };
+  const found = {
+    names: [] as string[],
+    dots: [] as { name: string; path: number }[],
+    nexts: [] as number[],
+    end: 0,
+  };
   if (t.dialect !== '9P2000.L') {
     const { data } = await t.client.rpc('Tread', { fid, offset, count });
     for (let at = 0; at < data.length;) {

@@ -43,7 +43,8 @@ const LOOPBACK = [127, 0, 0, 1] as const;
 export const close = (fd: number): void => void closeC(fd);
 
 /** A descriptor that listens on a path; nobody accepts. */
-export const listenUnix = (path: string): number => listening(bound(AF_UNIX, SOCK_STREAM, unixName(path)), 10);
+export const listenUnix = (path: string): number =>
+  listening(bound(AF_UNIX, SOCK_STREAM, unixName(path)), 10);
 
 /** The same on a free port. */
 export function listenTcp(ip: readonly number[] = LOOPBACK, backlog = 10): { fd: number; port: number } {

@@ -167,7 +167,9 @@ function walk(session: Session, m: Message<'Twalk'>, request: Request): Awaitabl
   if (names.length > MAXWELEM) throw new FsError('Ebadarg', `at most ${MAXWELEM} names in one walk`);
   names.forEach(checkName);
   const fid = use(session, m.fid, request);
-  fid.mustBeUnopened();
+  // walk(5) forbids walking from an open fid; .L clients such as diodls do it with a directory.
+  const fromOpen = session.codec.dialect === '9P2000.L' && isDir(fid.node) && m.newfid !== m.fid;
+  if (!fromOpen) fid.mustBeUnopened();
   if (m.newfid !== m.fid) session.fids.checkFree(m.newfid);
   return then(walkNames(fid, names, request), nodes => {
     if (nodes.length === names.length) arrive(session, fid, m.newfid, nodes.at(-1) ?? fid.node, request);
