@@ -68,4 +68,8 @@ async function main(): Promise<void> {
   }
 }
 
+// Help that is piped into head ends like any other output.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 await main();

@@ -1,5 +1,5 @@
 /** `slashnet serve`: the server. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
 
 const EXAMPLES = `
@@ -17,12 +17,12 @@ Then, in another shell:
 
 /** What the command line asked for. */
 export interface ServeFlags {
-  listen: Endpoint[];
-  trustTcp: boolean;
-  squash: boolean;
+  listen?: Endpoint[];
+  trustTcp?: boolean;
+  squash?: boolean;
   socketMode: number;
   conversations: number;
-  trace: boolean;
+  trace?: boolean;
   logLevel: string;
 }
 
@@ -31,19 +31,21 @@ const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
 export function register(program: Command): void {
   program
     .command('serve')
-    .summary('serve /net over 9P')
-    .description('Serve /net, the network of this machine as files, over 9P.')
+    .description('serve /net, the network of this machine as files, over 9P')
     .option(
       '--listen <addr>',
-      'unix!PATH, tcp!HOST!PORT, or - for stdin and stdout; may be repeated',
+      'unix!PATH, tcp!HOST!PORT, or - for stdin and stdout; may be repeated (default: slashnet.sock in $XDG_RUNTIME_DIR, root: in /run)',
       collect,
-      [],
     )
-    .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)', false)
-    .option('--squash', 'on unix sockets: whoever a client claims to be, it is its own user', false)
-    .option('--socket-mode <mode>', 'permission bits of unix sockets, octal', octal, 0o600)
+    .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')
+    .option('--squash', 'on unix sockets: whoever a client claims to be, it is its own user')
+    .addOption(
+      new Option('--socket-mode <mode>', 'permission bits of unix sockets, octal')
+        .argParser(octal)
+        .default(0o600, '600'),
+    )
     .option('--conversations <n>', 'most conversations of a protocol at a time', count, 16384)
-    .option('--trace', 'print every 9P message to stderr', false)
+    .option('--trace', 'print every 9P message to stderr')
     .option('--log-level <level>', LEVELS.join(', '), level, 'info')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServeFlags) => {
@@ -55,10 +57,10 @@ export function register(program: Command): void {
 
 /** Where to listen when nothing is said: the default socket. */
 export function endpoints(flags: ServeFlags): Endpoint[] {
-  return flags.listen.length > 0 ? flags.listen : [defaultEndpoint()];
+  return flags.listen ?? [defaultEndpoint()];
 }
 
-function collect(text: string, before: Endpoint[]): Endpoint[] {
+function collect(text: string, before: Endpoint[] = []): Endpoint[] {
   try {
     return [...before, parseEndpoint(text)];
   } catch (error) {

@@ -20,15 +20,15 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const server = new Server({
     conversations: flags.conversations,
     log,
-    trace: flags.trace ? say : undefined,
+    trace: flags.trace === true ? say : undefined,
   });
   endOnSignals(server);
   try {
     const doors = await openDoors(server, flags);
     notify('READY=1');
     announce(doors, flags);
-    await Promise.all(doors.map(door => door.closed));
-    // Only stdin and stdout end by themselves.
+    // Only stdin and stdout end by themselves, and the server with them.
+    await Promise.race(doors.map(door => door.closed));
     await server.drain(AbortSignal.timeout(DRAIN_MS));
   } catch (error) {
     if (!(error instanceof DoorError)) throw error;
@@ -41,14 +41,14 @@ export async function serve(flags: ServeFlags): Promise<void> {
 async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
   const options = {
     mode: flags.socketMode,
-    squash: flags.squash,
-    trust: flags.trustTcp,
+    squash: flags.squash === true,
+    trust: flags.trustTcp === true,
     users: server.users,
   };
   const passed = activatedFds();
   const doors: Door[] = [];
   for (const fd of passed) doors.push(await server.addDoor(onClient => activatedDoor(fd, options, onClient)));
-  const wanted = passed.length > 0 ? flags.listen : endpoints(flags);
+  const wanted = passed.length > 0 ? (flags.listen ?? []) : endpoints(flags);
   for (const endpoint of wanted) {
     doors.push(await server.addDoor(onClient => openDoor(server, endpoint, options, onClient)));
   }
@@ -75,7 +75,7 @@ function openDoor(
 function announce(doors: readonly Door[], flags: ServeFlags): void {
   if (doors.some(door => door.name === '-')) return;
   for (const door of doors) say(`slashnet: listening at ${door.name}`);
-  const at = flags.listen[0] === undefined ? '' : ` --at '${doors.at(-1)!.name}'`;
+  const at = flags.listen === undefined ? '' : ` --at '${doors.at(-1)!.name}'`;
   say(`try: slashnet ls -l${at} tcp`);
 }
 

@@ -55,10 +55,14 @@ export async function withClient(
   }
 }
 
+/** How long a server may take for its first answers: one that speaks something else may wait for ever. */
+const ANSWER_MS = 10_000;
+
 async function reach(at: Endpoint, dialect: Dialect | undefined): Promise<Client> {
   try {
-    return await connect(at, { dialect });
+    return await connect(at, { dialect, signal: AbortSignal.timeout(ANSWER_MS) });
   } catch (error) {
+    if (error instanceof DOMException) throw new Error(`${formatEndpoint(at)} does not answer in 9P`);
     if (!(error instanceof TransportError)) throw error;
     throw new Error(advice(at, error), { cause: error });
   }

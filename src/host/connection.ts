@@ -369,6 +369,9 @@ export function configureSocket(fd: number, family: 4 | 6, options: SocketOption
 
 /** The error of a system call as one of ours; one that no table knows keeps its code as the detail. */
 export function systemError(error: NodeJS.ErrnoException): FsError {
+  if (error.code === 'EMFILE' || error.code === 'ENFILE') {
+    return new FsError('Enodev', 'the server has no file descriptor left; raise its ulimit -n');
+  }
   const name = fromSystem(error.code);
   return name === undefined ? new FsError('Eio', error.code ?? error.message) : new FsError(name);
 }

@@ -26,7 +26,7 @@ import { Abort, onAbort, WaitQueue, type Signal } from '../abort.ts';
 export interface TcpOptions {
   readonly dialer: Dialer;
   /** Whether the server itself listens there: it never dials its own doors. */
-  isOwnListener(at: Endpoint): boolean;
+  isOwnListener(at: Endpoint): Promise<boolean>;
   readonly counters: TcpCounters;
 }
 
@@ -108,7 +108,7 @@ export class TcpConversation extends Conversation {
     for (const ip of hosts) {
       this.remote = { ip, port };
       try {
-        this.mustBeForeign(this.remote);
+        await this.mustBeForeign(this.remote);
         return await this.tcp.dialer.connect(this.remote, { ...this.socketOptions, ...how }, signal);
       } catch (error) {
         if (signal.aborted) throw error;
@@ -119,9 +119,9 @@ export class TcpConversation extends Conversation {
   }
 
   /** What a name resolved to is judged as an address: 0.0.0.0 is this machine to the kernel. */
-  private mustBeForeign(to: Endpoint): void {
+  private async mustBeForeign(to: Endpoint): Promise<void> {
     if (isUnspecified(to.ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
-    if (this.tcp.isOwnListener(to)) {
+    if (await this.tcp.isOwnListener(to)) {
       throw new FsError('Eperm', `${formatEndpoint(to)} is where this server itself listens`);
     }
   }

@@ -1,20 +1,13 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
 import type { Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
-import { networkInterfaces } from 'node:os';
 import { hostDialer } from '../host/dialer.ts';
 import { hostTcpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
-import {
-  isLoopback,
-  isUnspecified,
-  parseIp,
-  sameIp,
-  type Endpoint as Address,
-  type Ip,
-} from '../netfs/address.ts';
+import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
 import type { Dialer } from '../netfs/dialer.ts';
+import { FsError } from '../netfs/error.ts';
 import { Mount } from '../netfs/mount.ts';
 import { Protocol } from '../netfs/protocol.ts';
 import { RootDir } from '../netfs/root.ts';
@@ -46,6 +39,7 @@ export const DEFAULT_CONVERSATIONS = 16384;
 export class Server {
   readonly owner: Caller;
   readonly users: Users;
+  readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
   readonly sessions = new Set<Session>();
@@ -58,6 +52,7 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.options = options;
     this.log = options.log ?? silent;
+    this.dialer = options.dialer ?? hostDialer;
     this.users = options.users ?? hostUsers();
     this.owner = options.owner ?? currentUser(this.users);
     const now = options.now ?? Date.now;
@@ -71,7 +66,7 @@ export class Server {
     const counters: TcpCounters = { activeOpens: 0, passiveOpens: 0 };
     const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
     const tcp = {
-      dialer: this.options.dialer ?? hostDialer,
+      dialer: this.dialer,
       isOwnListener: (at: Address) => this.isOwnDoor(at),
       counters,
     };
@@ -115,15 +110,19 @@ export class Server {
     return door;
   }
 
-  /** Whether an address is one where this server listens, under any of this machine's own addresses. */
-  private isOwnDoor({ ip, port }: Address): boolean {
-    for (const { address } of this.doors) {
-      if (address?.port !== port) continue;
-      if (sameIp(ip, address.ip)) return true;
-      // A door on every address is behind each of ours.
-      if (isUnspecified(address.ip) && isOwnAddress(ip)) return true;
-    }
-    return false;
+  /**
+   * Whether an address is one where this server listens. A door on every address is behind each of this
+   * machine's own; which those are only the kernel knows (of interfaces that are down, of local routes),
+   * and it says so by letting one be bound.
+   */
+  private async isOwnDoor({ ip, port }: Address): Promise<boolean> {
+    const there = [...this.doors].flatMap(({ address }) => (address?.port === port ? [address.ip] : []));
+    if (there.some(door => sameIp(ip, door))) return true;
+    if (!there.some(isUnspecified)) return false;
+    return this.dialer.probe({ ip, port: 0 }).then(
+      () => true,
+      (error: unknown) => !(error instanceof FsError && error.name === 'Enotlocal'),
+    );
   }
 
   // ---- the end ----------------------------------------------------------------------------------
@@ -154,15 +153,5 @@ function currentUser(users: Users): Caller {
       gid: process.getgid?.() ?? NOBODY,
       groups: process.getgroups?.() ?? [],
     }
-  );
-}
-
-function isOwnAddress(ip: Ip): boolean {
-  if (isLoopback(ip)) return true;
-  return Object.values(networkInterfaces()).some(addresses =>
-    addresses?.some(({ address }) => {
-      const own = parseIp(address);
-      return own !== undefined && sameIp(own, ip);
-    }),
   );
 }

@@ -455,6 +455,19 @@ forEachDialect(
       await others[0]!.ctl.close();
       assert.equal(await t.state(await t.listen(announced)), 'Established');
     });
+
+    it('keeps the call for later too when it was reached while the listen waited', async () => {
+      const announced = await t.announce();
+      const listening = t.listen(announced);
+      assert(await t.pending(listening));
+      const others = [await t.clone(), await t.clone()];
+      const socket = await call(announced.port);
+      t.after(() => socket.destroy());
+      await t.refuses(listening, 'no free devices', 'ENFILE');
+      await others[0]!.ctl.close();
+      const taken = await t.listen(announced);
+      assert.equal(await t.text(`${taken.dir}/remote`), `127.0.0.1!${socket.localPort}\n`);
+    });
   },
   () => ({ conversations: 3 }),
 );

@@ -1,12 +1,12 @@
 /** What is written to ctl: every message, its arguments, and what it answers. ip(3), net-contract 2 and 9. */
 import assert from 'node:assert/strict';
-import { constants } from 'node:os';
+import type { constants } from 'node:os';
 import { parseIp, type Endpoint } from '../../src/netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../../src/netfs/dialer.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import { close, eventually, forEachDialect } from '../support/fixture.ts';
-import { call, closedPort, ending, Tarpit } from '../support/remote.ts';
+import { call, closedPort, ending, Tarpit, type Remote } from '../support/remote.ts';
 
 type Code = keyof typeof constants.errno;
 type Refusal = readonly [message: string, text: string, code: Code];
@@ -407,6 +407,37 @@ forEachDialect('a connect that is not answered', t => {
     assert(await t.pending(connect));
   });
 });
+
+forEachDialect('a connect that is answered just as it is given up', t => {
+  for (const how of ['a flush', 'hangup'] as const) {
+    it(`by ${how} either stands or never was, and leaves no connection behind`, async () => {
+      const remote = await t.remote();
+      remote.server.on('connection', socket => void ending(socket).then(() => socket.end()));
+      for (let i = 0; i < 40; i++) {
+        const conv = await t.clone();
+        const aborter = new AbortController();
+        const connect = conv.ctl.write(`connect ${remote.address}`, 0, aborter.signal);
+        connect.catch(() => {});
+        // A little later each time.
+        for (let turns = i % 8; turns > 0; turns--) await new Promise(setImmediate);
+        if (how === 'a flush') aborter.abort(new Error('flushed'));
+        else await conv.ctl.write('hangup');
+        const stands = await connect.then(
+          () => how === 'a flush',
+          () => false,
+        );
+        assert.equal(await t.state(conv), stands ? 'Established' : 'Closed');
+        await conv.ctl.close();
+      }
+      await eventually(async () => (await connectionsOf(remote)) === 0);
+    });
+  }
+});
+
+const connectionsOf = ({ server }: Remote): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+  });
 
 /** Names of this test's own, all else as on the host. */
 const NAMES: Record<string, readonly string[]> = {

@@ -362,6 +362,28 @@ for (const dialect of DIALECTS) {
       assert.equal(client.session.requestsInFlight, 1000);
     });
 
+    it('to be written keeps its bytes, whatever else comes in meanwhile', async () => {
+      const { address, socket } = await rig.peers.one();
+      await client.dial(CTL, DATA, address);
+      const peer = (await socket).pause();
+      const other = await rig.client(dialect, MiB);
+      await other.dial(CTL, DATA, await rig.peers.echo());
+      const writes = Array.from({ length: 300 }, (_, i) => Buffer.alloc(i < 250 ? 60_000 : 1 + i, i));
+      // Small ones come many to a chunk; a chunk is the session's only for a moment.
+      for (const [i, bytes] of writes.entries()) client.send(b.Twrite(100 + i, DATA, 0, bytes));
+      client.send(b.stat(dialect, 5, DATA));
+      await until(() => client.answers.some(({ tag }) => tag === 5));
+      for (let i = 0; i < 20; i++) await other.write(DATA, Buffer.alloc(MiB / 2, 0xff));
+      const expected = Buffer.concat(writes);
+      let got = 0;
+      peer.on('data', (chunk: Buffer) => {
+        assert(chunk.equals(expected.subarray(got, got + chunk.length)), `byte ${got} on`);
+        got += chunk.length;
+      });
+      peer.resume();
+      await until(() => got === expected.length);
+    });
+
     it('is aborted when the client hangs up: no fid, request or socket is left', async () => {
       const hole = await BlackHole.dig();
       const { address, socket } = await rig.peers.one();

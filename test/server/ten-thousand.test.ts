@@ -87,7 +87,11 @@ describe('ten thousand conversations', function () {
 
   it('are all listed', async () => {
     const names = (await client.readdir('tcp')).map(({ name }) => name);
-    assert.deepEqual(names, [...Array.from({ length: CONVERSATIONS }, (_, i) => String(i)), 'clone', 'stats']);
+    assert.deepEqual(names, [
+      ...Array.from({ length: CONVERSATIONS }, (_, i) => String(i)),
+      'clone',
+      'stats',
+    ]);
   });
 
   it('are the limit that was set: one more finds no free device', async () => {

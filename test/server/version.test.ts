@@ -1,5 +1,6 @@
 /** version(5): what is agreed upon, and how a session begins anew. */
 import assert from 'node:assert/strict';
+import { DEFAULT_LIMITS } from '../../src/server/9p/session.ts';
 import * as b from './bytes.ts';
 import { DIALECTS, R } from './bytes.ts';
 import { assertError, Rig, socketCount, until, type RawClient } from './rig.ts';
@@ -112,6 +113,20 @@ describe('Tversion', () => {
     client.send(b.Twrite(1, 0, 0, Buffer.alloc(600)));
     await client.closed;
     assert.equal(rig.server.sessions.size, 0);
+  });
+
+  it('that never comes ends the connection, in the time that was set', async () => {
+    const hasty = await Rig.start({ limits: { ...DEFAULT_LIMITS, handshakeMs: 30 } });
+    const [silent, busy, good] = [
+      await hasty.connect('9P2000'),
+      await hasty.connect('9P2000'),
+      await hasty.client('9P2000'),
+    ];
+    busy.send(b.Tstat(1, 0), b.Tversion(8192, '9P2000').subarray(0, 12));
+    await Promise.all([silent.closed, busy.closed]);
+    assert.equal(hasty.server.sessions.size, 1);
+    await good.ok(b.Tstat(1, 0));
+    await hasty.stop();
   });
 
   it('with the least msize is enough to list, stat, read and write', async () => {

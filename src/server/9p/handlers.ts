@@ -304,7 +304,7 @@ function read(session: Session, m: Message<'Tread'>, request: Request): Awaitabl
 
 /** A large answer is made when the client has taken enough of those before it. */
 function whenRoom(session: Session, request: Request, make: () => Awaitable<Answer>): Awaitable<Answer> {
-  return session.outbox.hasRoom() ? make() : session.outbox.room(request.signal).then(make);
+  return session.outbox.mayBegin() ? make() : session.outbox.room(request.signal).then(make);
 }
 
 function dirReader(fid: Fid): DirReader {

@@ -62,6 +62,11 @@ export class Outbox {
     return this.unwritten < SOFT_LIMIT;
   }
 
+  /** Whether a large reply may be made at once: there is room, and nobody came before for it. */
+  mayBegin(): boolean {
+    return this.hasRoom() && this.waiters.size === 0;
+  }
+
   /** Waits until a large reply may be made. */
   room(signal: Signal): Promise<void> {
     return new Promise((resolve, reject) => {

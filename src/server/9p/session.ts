@@ -33,9 +33,16 @@ export interface Limits {
   readonly tags: number;
   /** Bytes of Twrites that wait, all together. */
   readonly writeBytes: number;
+  /** Milliseconds in which a client must have sent its Tversion. */
+  readonly handshakeMs: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { fids: 65536, tags: 16384, writeBytes: 64 * 1024 * 1024 };
+export const DEFAULT_LIMITS: Limits = {
+  fids: 65536,
+  tags: 16384,
+  writeBytes: 64 * 1024 * 1024,
+  handshakeMs: 30_000,
+};
 
 export interface SessionOptions {
   /** The whole tree. */
@@ -75,6 +82,7 @@ export class Session {
   private readonly pending = new Map<number, Request>();
   private negotiated: Codec | undefined;
   private writeBytes = 0;
+  private readonly handshake: NodeJS.Timeout;
   private closed = false;
   private draining = false;
   private endedBy!: () => void;
@@ -89,6 +97,7 @@ export class Session {
     this.outbox = new Outbox(stream, options.direct, full => (full ? stream.pause() : stream.resume()));
     this.framer = new Framer(FIRST_MSIZE, frame => this.receive(frame), options.direct?.read);
     this.ended = new Promise(resolve => (this.endedBy = resolve));
+    this.handshake = setTimeout(() => this.giveUp(), this.limits.handshakeMs).unref();
     if (options.direct === undefined) stream.on('data', (chunk: Buffer) => this.push(chunk));
     else options.direct.onChunk(chunk => this.push(chunk));
     stream.on('end', () => this.close());
@@ -251,6 +260,7 @@ export class Session {
       this.sendError(message.tag, new FsError('Emsize', `${message.msize}; the least is ${MIN_MSIZE}`));
       return;
     }
+    clearTimeout(this.handshake);
     this.msize = msize;
     this.framer.maxSize = dialect === undefined ? FIRST_MSIZE : msize;
     this.negotiated = dialect === undefined ? undefined : codecFor(dialect);
@@ -312,10 +322,20 @@ export class Session {
     this.close();
   }
 
+  /** A connection that never becomes a session holds a descriptor that others need. */
+  private giveUp(): void {
+    this.options.log.warn(
+      { peer: this.options.peer.caller.name },
+      'closed a connection that sent no Tversion',
+    );
+    this.close();
+  }
+
   /** Hang-up: aborts everything and closes every fid. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.handshake);
     this.reset();
     this.outbox.close();
     this.stream.destroy();

@@ -2,7 +2,8 @@
 import { createServer, type Server } from 'node:net';
 import { sendUnixDatagram, socketName } from '../../host/libc.ts';
 import { DoorError, type Door, type OnClient } from './door.ts';
-import { tcpDoorOn, type TcpOptions } from './tcp.ts';
+import { parseIp } from '../../netfs/address.ts';
+import { checkExposure, tcpDoorOn, type TcpOptions } from './tcp.ts';
 import { unixDoorOn, type UnixOptions } from './unix.ts';
 
 const FIRST_FD = 3;
@@ -25,6 +26,7 @@ export async function activatedDoor(
   const socket = socketName(fd);
   if (socket === undefined)
     throw new DoorError(`descriptor ${fd}, passed by systemd, is no unix or TCP socket`);
+  if (socket.family === 'tcp') checkExposure(parseIp(socket.host)!, options);
   const server = createServer({ noDelay: true, pauseOnConnect: true });
   await listenOn(server, fd);
   if (socket.family === 'tcp') return tcpDoorOn(server, options, onClient);

@@ -26,11 +26,10 @@ export async function tcpDoor(
   return tcpDoorOn(server, options, onClient);
 }
 
-/** The door of a server that listens already. */
+/** The door of a server that listens already, on an address that was checked. */
 export function tcpDoorOn(server: Server, options: TcpOptions, onClient: OnClient): Door {
   const bound = server.address() as AddressInfo;
   const ip = parseIp(bound.address)!;
-  checkExposure(ip, options);
   server.removeAllListeners('error');
   server.on('error', () => {});
   server.on('connection', socket => {
@@ -51,7 +50,8 @@ async function addressOf(host: string): Promise<Ip> {
   return found[0];
 }
 
-function checkExposure(ip: Ip, { trust }: TcpOptions): void {
+/** Refuses what others reach and nobody trusts; to be asked before listening. */
+export function checkExposure(ip: Ip, { trust }: TcpOptions): void {
   if (isLoopback(ip) || trust) return;
   throw new DoorError(
     `tcp!${formatIp(ip)} can be reached from other machines, and over plain TCP nobody proves who he is. ` +

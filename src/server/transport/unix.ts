@@ -2,8 +2,9 @@
  * A unix socket. The kernel says who connects (SO_PEERCRED); root may attach for others, which is how
  * v9fs mounts with access=user; everybody else is himself.
  */
-import { lstatSync, unlinkSync } from 'node:fs';
+import { existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { fdOf } from '../../host/fd.ts';
 import { peerCredentials } from '../../host/libc.ts';
 import { unauthenticated, type Caller, type Peer, type Users } from '../../policy/identity.ts';
@@ -79,7 +80,10 @@ function answers(path: string): Promise<boolean> {
 
 function cannotListen(path: string, error: unknown): DoorError {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return new DoorError(`unix!${path}: its directory does not exist`);
+  // libuv gives bind's ENOENT as EACCES.
+  if (code === 'EACCES' && !existsSync(dirname(path))) {
+    return new DoorError(`unix!${path}: its directory does not exist`);
+  }
   if (code === 'EACCES') return new DoorError(`unix!${path}: you may not create files in its directory`);
   return new DoorError(`unix!${path}: ${message}`);
 }
