@@ -52,6 +52,11 @@ export class HostListener implements Listener {
     return this.calls.shift() ?? this.acceptors.wait(signal);
   }
 
+  giveBack(call: HostConnection): void {
+    if (this.closed) call.reset();
+    else if (!this.acceptors.wake(call)) this.calls.unshift(call);
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;

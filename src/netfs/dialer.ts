@@ -84,6 +84,8 @@ export interface Listener {
   readonly local: Endpoint;
   /** The next call, in the order of the callers' asking. Aborted, it has taken none. */
   accept(signal: Signal): Promise<Connection>;
+  /** A call that could not be kept after all is the next one again. */
+  giveBack(call: Connection): void;
   /** Refuses new calls and resets those that nobody took. Waiting accepts fail with Elistenhungup. */
   close(): void;
 }

@@ -275,16 +275,16 @@ export class TcpConversation extends Conversation {
   }
 
   private accepted(connection: Connection): TcpConversation {
-    try {
-      const call = this.tree.allocate(this.permissions.owner) as TcpConversation;
-      call.established(connection);
-      call.retain();
-      this.tcp.counters.passiveOpens++;
-      return call;
-    } catch (error) {
-      connection.reset();
-      throw error;
+    // The last number may have been taken while the listen waited.
+    if (!this.tree.hasRoom()) {
+      this.listener!.giveBack(connection);
+      throw new FsError('Enodev', 'the call waits until a conversation is free');
     }
+    const call = this.tree.allocate(this.permissions.owner) as TcpConversation;
+    call.established(connection);
+    call.retain();
+    this.tcp.counters.passiveOpens++;
+    return call;
   }
 
   // ---- the end --------------------------------------------------------------------------------
