@@ -1027,6 +1027,19 @@ describe('9P2000.L', () => {
       assert.equal(await lock(other, { kind: write, ...yours }), SUCCESS);
     });
 
+    it('are so many for a client and no more: each is looked at by every other', async () => {
+      const asked = 3000;
+      const ERROR = 2;
+      for (let i = 0; i < asked; i++) {
+        client.send(b.Tlock(i, 2, { kind: write, start: 2 * i, length: 1, ...mine }));
+      }
+      const answers = await client.nexts(asked);
+      assert.equal(answers.at(-1)!.body[0], ERROR);
+      assert(rig.server.locks.size < asked);
+      assert.equal(await lock(client, { kind: unlock, ...mine }), SUCCESS);
+      assert.equal(await lock(other, { kind: write, ...yours }), SUCCESS);
+    });
+
     it('need an open file, and a kind that there is', async () => {
       await client.refused(b.Tlock(5, 1, { kind: write, ...mine }), '', 'EBADF');
       assert.equal(await lock(client, { kind: 3, ...mine }), 2);

@@ -24,6 +24,9 @@ interface Lock {
 
 type Wanted = Pick<Body<'Tlock'>, 'kind' | 'start' | 'length' | 'procId' | 'clientId'>;
 
+/** Of one session: each lock is looked at for each that is set. */
+const MAX_LOCKS = 1024;
+
 export class Locks {
   private held: Lock[] = [];
 
@@ -35,7 +38,10 @@ export class Locks {
   set(session: Session, fid: Fid, wanted: Wanted): number {
     if (wanted.kind > LOCK_TYPE.unlock) return LOCK_STATUS.error;
     const lock = lockOf(session, fid, wanted);
-    if (wanted.kind !== LOCK_TYPE.unlock && this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
+    if (wanted.kind !== LOCK_TYPE.unlock) {
+      if (this.countOf(session) >= MAX_LOCKS) return LOCK_STATUS.error;
+      if (this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
+    }
     this.held = this.held.flatMap(other => without(other, lock));
     if (wanted.kind !== LOCK_TYPE.unlock) this.held.push(lock);
     return LOCK_STATUS.success;
@@ -58,6 +64,10 @@ export class Locks {
   /** The fid is clunked. */
   drop(fid: Fid): void {
     if (this.held.length > 0) this.held = this.held.filter(lock => lock.fid !== fid);
+  }
+
+  private countOf(session: Session): number {
+    return this.held.reduce((sum, lock) => sum + (lock.session === session ? 1 : 0), 0);
   }
 
   private conflict(lock: Lock): Lock | undefined {
