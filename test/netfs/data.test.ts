@@ -284,18 +284,26 @@ forEachDialect('writing data', t => {
   });
 
   it('that is flushed half-way answers how much went, and that much arrives', async () => {
+    // What is left of the write that blocks may be less than the server hands on in one piece: then
+    // all of it went, and another conversation shows the half.
+    let taken = CHUNK.length;
+    for (let tries = 0; taken === CHUNK.length && tries < 20; tries++) taken = await flushHalfWay();
+    assert(taken < CHUNK.length);
+  });
+
+  async function flushHalfWay(): Promise<number> {
     const { data, socket } = await t.connect();
     const aborter = new AbortController();
     const { write, before } = await fill(t, data, aborter.signal);
     aborter.abort(FLUSHED);
     const taken = await write.catch(() => 0);
-    assert(taken <= CHUNK.length);
     const mark = data.write('mark');
     const all = await receive(socket, before + taken + 4);
     await mark;
     assert.equal(all.subarray(-4).toString(), 'mark');
     assert(all.subarray(0, -4).equals(bytesOf(before, taken)));
-  });
+    return taken;
+  }
 
   it('that is flushed while it waits for its turn has sent nothing', async () => {
     const { data, socket } = await t.connect();
