@@ -1,4 +1,4 @@
-/** Waiting that heeds a signal. The signal's reason is the error to fail with. */
+/** Waiting that heeds a signal, whose reason is the error to fail with; and being told of changes. */
 
 /** What is used of an AbortSignal, which is one; an Abort is one that costs nothing until it is used. */
 export interface Signal {
@@ -117,4 +117,19 @@ export class WaitQueue<T> {
 interface Waiter<T> {
   resolve(value: T): void;
   reject(error: Error): void;
+}
+
+/** Who wants to be told once that something has changed. */
+export class Watchers {
+  private watching: Set<() => void> | undefined;
+
+  add(changed: () => void): void {
+    (this.watching ??= new Set()).add(changed);
+  }
+
+  tell(): void {
+    const watching = this.watching;
+    this.watching = undefined;
+    for (const changed of watching ?? []) changed();
+  }
 }

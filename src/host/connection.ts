@@ -15,8 +15,8 @@ import type { Socket } from 'node:net';
 import { FsError, fromSystem } from '../netfs/error.ts';
 import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
 import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
-import type { Awaitable, Reply, Req } from '../netfs/node.ts';
-import { onAbort, WaitQueue, type Signal } from '../abort.ts';
+import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
+import { onAbort, WaitQueue, Watchers, type Signal } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
 
@@ -49,6 +49,7 @@ export class HostConnection implements Connection {
   private readonly socket: Socket;
   private readers: Reader[] = [];
   private readonly writers = new WaitQueue<void>();
+  private readonly watchers = new Watchers();
   private writing = false;
   /** Bytes taken from the kernel for which no read was there. */
   private rest: Buffer | undefined;
@@ -87,18 +88,19 @@ export class HostConnection implements Connection {
   read(reply: Reply, req: Req): Awaitable<number> {
     if (reply.count === 0) return 0;
     if (this.readers.length === 0) {
-      const n = this.take(reply);
+      const n = this.take(reply, req.nonblocking === true);
       if (n !== undefined) return n;
     }
+    if (req.nonblocking === true) throw new FsError('Eagain');
     return this.wait(reply, req.signal);
   }
 
   /** What can be answered without waiting. */
-  private take(reply: Reply): number | undefined {
+  private take(reply: Reply, trying: boolean): number | undefined {
     if (this.rest !== undefined) return this.takeRest(reply);
     if (this.ended) return 0;
     if (this.failure !== undefined) throw this.failure;
-    return this.flowing ? this.takeNow(reply) : undefined;
+    return this.flowing || trying ? this.takeNow(reply) : undefined;
   }
 
   private takeRest(reply: Reply): number {
@@ -166,7 +168,10 @@ export class HostConnection implements Connection {
       at += Math.min(n, chunk.length - at);
       done(n);
     }
-    if (at < chunk.length) this.rest = Buffer.from(chunk.subarray(at));
+    if (at < chunk.length) {
+      this.rest = Buffer.from(chunk.subarray(at));
+      this.watchers.tell();
+    }
     this.reading = this.rest === undefined;
     return this.reading;
   }
@@ -215,6 +220,23 @@ export class HostConnection implements Connection {
   private end(): void {
     this.ended = true;
     if (this.rest === undefined) for (const reader of this.readers.splice(0)) reader.done(0);
+    this.watchers.tell();
+  }
+
+  /** Who watches for bytes has the next ones read, and kept until somebody takes them. */
+  poll(changed: (() => void) | undefined): Readiness {
+    const over = this.failure !== undefined || this.closing;
+    const readable = this.rest !== undefined || this.ended || over || this.queued() > 0;
+    const writable = over || (!this.writing && this.socket.writableLength === 0);
+    if (changed !== undefined) this.watchers.add(changed);
+    if (changed !== undefined && !readable) this.startReading();
+    return {
+      readable,
+      writable,
+      ended: this.ended || over,
+      hungup: over,
+      failed: this.failure !== undefined && this.failure !== HUNGUP,
+    };
   }
 
   queued(): number {
@@ -226,12 +248,22 @@ export class HostConnection implements Connection {
 
   write(data: Buffer, req: Req): Awaitable<number> {
     this.checkWritable();
-    if (this.writing || this.socket.writableLength > 0)
+    if (this.writing || this.socket.writableLength > 0) {
+      if (req.nonblocking === true) throw new FsError('Eagain');
       return this.writeInTurn(Buffer.from(data), req.signal);
+    }
     const n = this.writeAtOnce(data);
     if (n === data.length) return n;
+    if (req.nonblocking === true) return n + this.writeSoon(data.subarray(n));
     this.writing = true;
     return this.writeRest(Buffer.from(data.subarray(n)), n, req.signal);
+  }
+
+  /** One piece goes by way of the stream, which says when there is room again. Returns its length. */
+  private writeSoon(data: Buffer): number {
+    const piece = Buffer.from(data.subarray(0, PIECE));
+    this.socket.write(piece, () => this.watchers.tell());
+    return piece.length;
   }
 
   private checkWritable(): void {
@@ -275,6 +307,7 @@ export class HostConnection implements Connection {
     } finally {
       this.writing = false;
       if (!this.closing && this.writers.wake()) this.writing = true;
+      if (!this.writing) this.watchers.tell();
     }
   }
 
@@ -284,6 +317,7 @@ export class HostConnection implements Connection {
       const stop = onAbort(signal, () => resolve(false));
       this.socket.write(piece, error => {
         stop();
+        this.watchers.tell();
         if (error) reject(this.failure ?? systemError(error));
         else resolve(true);
       });
@@ -344,6 +378,7 @@ export class HostConnection implements Connection {
   private failWaiting(error: FsError): void {
     for (const reader of this.readers.splice(0)) reader.fail(error);
     this.writers.fail(error);
+    this.watchers.tell();
   }
 }
 

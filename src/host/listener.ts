@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { FsError } from '../netfs/error.ts';
 import { formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { Listener } from '../netfs/dialer.ts';
-import { WaitQueue, type Signal } from '../abort.ts';
+import { WaitQueue, Watchers, type Signal } from '../abort.ts';
 import { adopt } from './fd.ts';
 import { endpoint, HostConnection, onreadFor, systemError } from './connection.ts';
 
@@ -18,6 +18,7 @@ export class HostListener implements Listener {
   private readonly server: Server;
   private readonly calls: HostConnection[] = [];
   private readonly acceptors = new WaitQueue<HostConnection>();
+  private readonly watchers = new Watchers();
   private closed = false;
 
   private constructor(server: Server, asked: Endpoint) {
@@ -44,7 +45,9 @@ export class HostListener implements Listener {
     }
     const onread = onreadFor(() => connection);
     const connection: HostConnection = new HostConnection(adopt(socket, onread));
-    if (!this.acceptors.wake(connection)) this.calls.push(connection);
+    if (this.acceptors.wake(connection)) return;
+    this.calls.push(connection);
+    this.watchers.tell();
   }
 
   async accept(signal: Signal): Promise<HostConnection> {
@@ -52,9 +55,18 @@ export class HostListener implements Listener {
     return this.calls.shift() ?? this.acceptors.wait(signal);
   }
 
+  poll(changed: (() => void) | undefined): boolean {
+    const ready = this.closed || this.calls.length > 0;
+    if (!ready && changed !== undefined) this.watchers.add(changed);
+    return ready;
+  }
+
   giveBack(call: HostConnection): void {
     if (this.closed) call.reset();
-    else if (!this.acceptors.wake(call)) this.calls.unshift(call);
+    else if (!this.acceptors.wake(call)) {
+      this.calls.unshift(call);
+      this.watchers.tell();
+    }
   }
 
   close(): void {
@@ -63,6 +75,7 @@ export class HostListener implements Listener {
     this.server.close();
     for (const call of this.calls.splice(0)) call.reset();
     this.acceptors.fail(new FsError('Elistenhungup'));
+    this.watchers.tell();
   }
 }
 

@@ -6,23 +6,12 @@ import { FsError } from './error.ts';
 import { formatEndpoint } from './address.ts';
 import type { Conversation } from './conversation.ts';
 import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
-import { readText, TextHandle } from './handles.ts';
+import { CallHandle, CtlHandle, DataHandle, ErrHandle, errText } from './convhandles.ts';
+import { TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
-import type {
-  Awaitable,
-  DirNode,
-  Handle,
-  Node,
-  OpenMode,
-  Qid,
-  Reply,
-  Req,
-  Stat,
-  StatChange,
-} from './node.ts';
+import type { Awaitable, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
 import { qidPath } from './qid.ts';
-import { ctlWords } from './tokens.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
 interface FileKind {
@@ -32,19 +21,31 @@ interface FileKind {
   readonly mode?: number;
   /** Whether chmod and chown are given here; they change the whole conversation, ip(3). */
   readonly changes?: boolean;
+  /** Node.separate */
+  readonly separate?: boolean;
   open(file: ConversationFile, mode: OpenMode, req: Req): Awaitable<Handle>;
 }
 
 /** The files of a conversation, in the order in which they are listed. */
 const FILES: Readonly<Record<string, FileKind>> = {
   /** Read: the number. Write: one message a write. */
-  ctl: { file: 1, changes: true, open: (file, _mode, req) => new CtlHandle(file, file.use(req)) },
+  ctl: {
+    file: 1,
+    changes: true,
+    separate: true,
+    open: (file, _mode, req) => new CtlHandle(file, file.use(req)),
+  },
   /** The stream. */
-  data: { file: 2, changes: true, open: (file, _mode, req) => new DataHandle(file, file.use(req)) },
+  data: {
+    file: 2,
+    changes: true,
+    separate: true,
+    open: (file, _mode, req) => new DataHandle(file, file.use(req)),
+  },
   /** The last error's text. */
   err: { file: 3, open: (file, mode) => openErr(file, mode) },
   /** Opening it waits for a call and opens the ctl of its conversation. */
-  listen: { file: 4, open: (file, _mode, req) => openListen(file, req) },
+  listen: { file: 4, separate: true, open: (file, _mode, req) => openListen(file, req) },
   local: text(5, c => `${formatEndpoint(c.local)}\n`),
   remote: text(6, c => `${formatEndpoint(c.remote)}\n`),
   /** The first word is the state. */
@@ -124,6 +125,10 @@ class ConversationFile implements Node {
     this.qid = parent.qidOf(kind.file, QTFILE);
   }
 
+  get separate(): boolean {
+    return this.kind.separate === true;
+  }
+
   get conversation(): Conversation {
     return this.parent.conversation;
   }
@@ -165,11 +170,14 @@ class ConversationFile implements Node {
   }
 }
 
-async function openListen(file: ConversationFile, req: Req): Promise<Handle> {
-  const call = await file.conversation.listen(req);
-  return new ConversationDir(file.parent.parent, call.number).ctlOf(call);
+function openListen(file: ConversationFile, req: Req): Awaitable<Handle> {
+  const { conversation } = file;
+  const takeCall = async (by: Req): Promise<Handle> => {
+    const call = await conversation.listen(by);
+    return new ConversationDir(file.parent.parent, call.number).ctlOf(call);
+  };
+  return req.nonblocking === true ? new CallHandle(file, conversation, takeCall) : takeCall(req);
 }
-
 /** Never makes a conversation live, but keeps one alive. */
 function openErr(file: ConversationFile, mode: OpenMode): Handle {
   if (mode.write) throw new FsError('Eperm');
@@ -177,91 +185,4 @@ function openErr(file: ConversationFile, mode: OpenMode): Handle {
   if (!conversation.inUse) return new TextHandle(file, () => errText(conversation));
   conversation.retain();
   return new ErrHandle(file, conversation);
-}
-
-function errText(conversation: Conversation): string {
-  return conversation.errorText === '' ? '' : `${conversation.errorText}\n`;
-}
-
-class ErrHandle extends TextHandle {
-  private readonly conversation: Conversation;
-
-  constructor(file: ConversationFile, conversation: Conversation) {
-    super(file, () => errText(conversation));
-    this.conversation = conversation;
-  }
-
-  override close(): void {
-    this.conversation.release();
-  }
-}
-
-/** Holds the one reference that was taken for it. */
-class CtlHandle implements Handle {
-  readonly node: Node;
-  readonly stream = false;
-  private readonly conversation: Conversation;
-
-  constructor(file: ConversationFile, conversation: Conversation) {
-    this.node = file;
-    this.conversation = conversation;
-  }
-
-  /** The number without a newline: clients append it to a path. */
-  read(offset: number, reply: Reply): number {
-    return readText(Buffer.from(String(this.conversation.number)), offset, reply);
-  }
-
-  async write(_offset: number, data: Buffer, req: Req): Promise<number> {
-    try {
-      await this.conversation.control(ctlWords(data), req);
-      return data.length;
-    } catch (error) {
-      this.conversation.noteError(error);
-      throw error;
-    }
-  }
-
-  close(): void {
-    this.conversation.release();
-  }
-}
-
-/** Holds the one reference that was taken for it. */
-class DataHandle implements Handle {
-  readonly node: Node;
-  readonly stream = true;
-  private readonly conversation: Conversation;
-
-  constructor(file: ConversationFile, conversation: Conversation) {
-    this.node = file;
-    this.conversation = conversation;
-  }
-
-  read(_offset: number, reply: Reply, req: Req): Awaitable<number> {
-    return this.noting(() => this.conversation.read(reply, req));
-  }
-
-  write(_offset: number, data: Buffer, req: Req): Awaitable<number> {
-    return this.noting(() => this.conversation.write(data, req));
-  }
-
-  /** Runs an operation; its failure is noted for err. */
-  private noting(run: () => Awaitable<number>): Awaitable<number> {
-    try {
-      const n = run();
-      return n instanceof Promise ? n.catch((error: unknown) => this.note(error)) : n;
-    } catch (error) {
-      return this.note(error);
-    }
-  }
-
-  private note(error: unknown): never {
-    this.conversation.noteError(error);
-    throw error;
-  }
-
-  close(): void {
-    this.conversation.release();
-  }
 }

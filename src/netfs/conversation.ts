@@ -8,7 +8,8 @@
  */
 import { FsError } from './error.ts';
 import { UNSET, type Endpoint } from './address.ts';
-import type { Awaitable, Reply, Req } from './node.ts';
+import type { Awaitable, Readiness, Reply, Req } from './node.ts';
+import { Watchers } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
@@ -24,6 +25,9 @@ export abstract class Conversation {
   remote: Endpoint = UNSET;
   /** What `err` shows: the last error, for people. */
   errorText = '';
+  /** How many have been noted. */
+  errors = 0;
+  private readonly erring = new Watchers();
   private references = 0;
   private freed = false;
   private readonly keeper: Keeper;
@@ -60,15 +64,29 @@ export abstract class Conversation {
 
   /** Remembers an error for `err`; what a flush interrupted is no error of the conversation. */
   noteError(error: unknown): void {
-    if (error instanceof FsError && error.name !== 'Eintr') this.errorText = error.sentence;
+    if (!(error instanceof FsError) || error.name === 'Eintr' || error.name === 'Eagain') return;
+    this.errorText = error.sentence;
+    this.errors++;
+    this.erring.tell();
+  }
+
+  /** Calls `changed` when the next error is noted. */
+  onError(changed: () => void): void {
+    this.erring.add(changed);
   }
 
   /** One ctl message, already split; FsErrors are noted by the caller. */
   abstract control(words: readonly string[], req: Req): Awaitable<void>;
   abstract read(reply: Reply, req: Req): Awaitable<number>;
   abstract write(data: Buffer, req: Req): Awaitable<number>;
-  /** The next call, as a conversation on which one reference is held for the caller. */
+  /** The next call, as a conversation on which one reference is held for the caller; Eagain if it may not wait. */
   abstract listen(req: Req): Promise<Conversation>;
+  /** Throws Enotannounced where `listen` would. */
+  abstract mustBeAnnounced(): void;
+  /** As Handle.poll, of data. */
+  abstract poll(changed: (() => void) | undefined): Readiness;
+  /** Whether `listen` would not wait; `changed` is called once when it would not any more. */
+  abstract pollListen(changed: (() => void) | undefined): boolean;
   /** The text of `status`; its first word is the state. */
   abstract status(): string;
   /** Bytes that a read of data would find. */

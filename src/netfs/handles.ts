@@ -1,6 +1,6 @@
 /** The handles of files whose content is text made by the server. */
 import { FsError } from './error.ts';
-import type { Awaitable, Handle, Node, Reply, Req } from './node.ts';
+import type { Awaitable, Handle, Node, Readiness, Reply, Req } from './node.ts';
 
 /** Puts `text` from `offset` on into a reply. */
 export function readText(text: Buffer, offset: number, reply: Reply): number {
@@ -8,6 +8,9 @@ export function readText(text: Buffer, offset: number, reply: Reply): number {
   if (n <= 0) return 0;
   return text.copy(reply.room(n), 0, offset, offset + n);
 }
+
+/** What poll says of a file on which nothing waits. */
+export const READY: Readiness = { readable: true, writable: true };
 
 /** A read-only text, made anew whenever it is read from its start. */
 export class TextHandle implements Handle {
@@ -37,6 +40,7 @@ export class TextHandle implements Handle {
 export class GuardedHandle implements Handle {
   readonly node: Node;
   readonly stream: boolean;
+  readonly messages: boolean;
   private readonly inner: Handle;
   private readonly mayRead: boolean;
   private readonly mayWrite: boolean;
@@ -44,6 +48,7 @@ export class GuardedHandle implements Handle {
   constructor(inner: Handle, mayRead: boolean, mayWrite: boolean) {
     this.node = inner.node;
     this.stream = inner.stream;
+    this.messages = inner.messages === true;
     this.inner = inner;
     this.mayRead = mayRead;
     this.mayWrite = mayWrite;
@@ -57,6 +62,10 @@ export class GuardedHandle implements Handle {
   write(offset: number, data: Buffer, req: Req): Awaitable<number> {
     if (!this.mayWrite) throw new FsError('Ebadfd');
     return this.inner.write(offset, data, req);
+  }
+
+  poll(changed: (() => void) | undefined): Readiness {
+    return this.inner.poll?.(changed) ?? READY;
   }
 
   close(): void {

@@ -54,8 +54,7 @@ export class Mount {
   open(node: Node, mode: OpenMode, req: Req): Awaitable<Handle> {
     this.reach(node, req);
     if (isDir(node) && mode.write) throw new FsError('Eisdir');
-    const need = (mode.read ? R : 0) | (mode.write ? W : 0);
-    if (!this.authority.allows(req.caller, node.permissions, need)) throw new FsError('Eperm');
+    this.permit(node, (mode.read ? R : 0) | (mode.write ? W : 0), req);
     return then(node.open(mode, req), handle =>
       mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
     );
@@ -68,12 +67,25 @@ export class Mount {
     return node.wstat(change, req);
   }
 
-  private reach(node: Node, req: Req): void {
+  /** Whether the caller may do all of `need` (R, W, X or'ed) with a file that he can reach; Eperm if not. */
+  access(node: Node, need: number, req: Req): void {
+    this.reach(node, req);
+    // Whoever passes everywhere still cannot execute what is no program, as root on Unix.
+    if (need & X && !isDir(node) && (node.permissions.mode & 0o111) === 0) throw new FsError('Eperm');
+    this.permit(node, need, req);
+  }
+
+  /** Whether the caller may search every directory above a file; Eperm if not. */
+  reach(node: Node, req: Req): void {
     for (let at: Node = node; !this.isRoot(at); at = at.parent) this.search(at.parent, req);
   }
 
   private search(dir: DirNode, req: Req): void {
-    if (!this.authority.allows(req.caller, dir.permissions, X)) throw new FsError('Eperm');
+    this.permit(dir, X, req);
+  }
+
+  private permit(node: Node, need: number, req: Req): void {
+    if (!this.authority.allows(req.caller, node.permissions, need)) throw new FsError('Eperm');
   }
 
   private isRoot(node: Node): boolean {

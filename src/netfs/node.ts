@@ -57,6 +57,8 @@ export interface OpenMode {
 export interface Req {
   readonly caller: Caller;
   readonly signal: Signal;
+  /** Eagain instead of waiting for bytes, for room or for a call: O_NONBLOCK of open(2). */
+  readonly nonblocking?: boolean;
 }
 
 /** Where a read puts its answer. Memory is taken only when there are bytes to put into it. */
@@ -78,8 +80,25 @@ export interface Reply {
   mayAnswer(again: () => void): boolean;
 }
 
+/** As poll(2) has it: an operation that would fail at once is ready, too. */
+export interface Readiness {
+  readonly readable: boolean;
+  readonly writable: boolean;
+  /** The other end sends no more. */
+  readonly ended?: boolean;
+  /** Neither end does. */
+  readonly hungup?: boolean;
+  /** It broke. */
+  readonly failed?: boolean;
+}
+
 export interface Node {
   readonly qid: Qid;
+  /**
+   * Opening it makes something new, or a write to it may wait for the network: each opening stands
+   * apart, and a door whose clients share what they know of a file keeps these from one another.
+   */
+  readonly separate?: boolean;
   /** The file's owner, group and bits as they are now. */
   readonly permissions: Permissions;
   /** The directory that holds it; the root's parent is the root. */
@@ -106,6 +125,11 @@ export interface Handle {
   /** The offset means nothing. */
   readonly stream: boolean;
   /**
+   * Each write is a message, and what is read stands apart from it: a descriptor that has one position
+   * for both need not keep it.
+   */
+  readonly messages?: boolean;
+  /**
    * Puts up to reply.count bytes into the reply and returns how many; 0 is end of file. Several may be
    * outstanding and are served in their order. Bytes leave a queue only in the synchronous step that
    * settles the answer, so a read aborted by its signal has taken nothing.
@@ -116,6 +140,11 @@ export interface Handle {
    * `data` is lent for the synchronous part of the call: who waits keeps a copy of what is left.
    */
   write(offset: number, data: Buffer, req: Req): Awaitable<number>;
+  /**
+   * What could be done now without waiting. `changed`, if given, is called once when that may have
+   * become more. Absent: everything, always.
+   */
+  poll?(changed: (() => void) | undefined): Readiness;
   /** Last clunk or RELEASE. Cannot fail; what still waits on this handle is failed by its own signal. */
   close(): void;
 }

@@ -83,6 +83,7 @@ export class ProtocolDir implements DirNode {
 
 /** Opening clone, in any mode, opens the ctl of a new conversation. */
 class CloneFile implements Node {
+  readonly separate = true;
   readonly qid: Qid;
   readonly parent: ProtocolDir;
   readonly permissions: Permissions;

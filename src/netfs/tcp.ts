@@ -19,9 +19,9 @@ import {
 } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
-import type { Awaitable, Reply, Req } from './node.ts';
+import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
-import { Abort, onAbort, WaitQueue, type Signal } from '../abort.ts';
+import { Abort, onAbort, WaitQueue, Watchers, type Signal } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
@@ -55,6 +55,8 @@ export class TcpConversation extends Conversation {
   private dialling: Abort | undefined;
   /** Reads and writes that wait for a connect to end. */
   private readonly settled = new WaitQueue<void>();
+  /** Those who poll while it is being made. */
+  private readonly connecting = new Watchers();
   private bound: Endpoint | undefined;
   private socketOptions = DEFAULT_OPTIONS;
   private eofs = 0;
@@ -181,6 +183,7 @@ export class TcpConversation extends Conversation {
 
   private settleWaiting(): void {
     while (this.settled.wake());
+    this.connecting.tell();
   }
 
   private mustBeIdle(): void {
@@ -257,13 +260,33 @@ export class TcpConversation extends Conversation {
   private async whenSettled(req: Req, run: () => Awaitable<number>): Promise<number> {
     if (this.state === 'Finished') throw new FsError('Ehungup');
     if (this.state !== 'Connecting') throw new FsError('Enotconn', 'write connect HOST!PORT to ctl first');
+    if (req.nonblocking === true) throw new FsError('Eagain');
     await this.settled.wait(req.signal);
     return run();
   }
 
-  async listen(req: Req): Promise<Conversation> {
+  poll(changed: (() => void) | undefined): Readiness {
+    if (this.connection !== undefined && this.state !== 'Finished') return this.connection.poll(changed);
+    if (this.state === 'Connecting') {
+      if (changed !== undefined) this.connecting.add(changed);
+      return { readable: false, writable: false };
+    }
+    // As Linux says of a socket that is not connected: an operation fails at once.
+    return { readable: true, writable: true, hungup: true };
+  }
+
+  pollListen(changed: (() => void) | undefined): boolean {
+    return this.state !== 'Announced' || this.listener!.poll(changed);
+  }
+
+  mustBeAnnounced(): void {
     if (this.state !== 'Announced')
       throw new FsError('Enotannounced', 'write announce [IP!]PORT to ctl first');
+  }
+
+  async listen(req: Req): Promise<Conversation> {
+    this.mustBeAnnounced();
+    if (req.nonblocking === true && !this.listener!.poll(undefined)) throw new FsError('Eagain');
     if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
     this.retain();
     try {

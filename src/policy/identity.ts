@@ -8,8 +8,8 @@ export interface Caller {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups. */
-  readonly groups: readonly number[];
+  /** Supplementary groups; undefined where nobody can tell them. */
+  readonly groups: readonly number[] | undefined;
 }
 
 /** The uid and gid shown for whom nobody vouches: Linux's overflow id. */
@@ -31,7 +31,7 @@ export function sameCaller(a: Caller, b: Caller): boolean {
 
 /** Group bits are for those whose groups somebody vouches for. */
 export function inGroup(caller: Caller, gid: number): boolean {
-  return caller.name !== NONE && (caller.gid === gid || caller.groups.includes(gid));
+  return caller.name !== NONE && (caller.gid === gid || caller.groups?.includes(gid) === true);
 }
 
 /** The host's user database. */
@@ -70,9 +70,14 @@ export function identify(peer: Peer, claim: Claim, users: Users): Caller {
   throw new FsError('Eperm', `${peer.caller.name} (uid ${peer.caller.uid}) attached as ${show(claim)}`);
 }
 
+/** The user of that number, who need not be in the user database, as on any Unix. */
+export function userOf(uid: number, users: Users): Caller {
+  return users.byId(uid) ?? { name: String(uid), uid, gid: NOBODY, groups: [] };
+}
+
 /** Whom nobody knows is given nothing. */
 function claimed({ uname, uid }: Claim, users: Users): Caller {
-  if (uid !== undefined) return users.byId(uid) ?? { name: String(uid), uid, gid: NOBODY, groups: [] };
+  if (uid !== undefined) return userOf(uid, users);
   return users.byName(uname) ?? unauthenticated();
 }
 

@@ -55,5 +55,7 @@ export class Authority {
 function bitsFor(caller: Caller, file: Permissions): number {
   if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
   if (inGroup(caller, file.gid)) return (file.mode >> 3) & 7;
+  // Whether he is in the group cannot be known: only what he would have either way.
+  if (caller.groups === undefined) return (file.mode >> 3) & file.mode & 7;
   return file.mode & 7;
 }

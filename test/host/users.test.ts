@@ -13,7 +13,7 @@ describe('the users of the host', () => {
     assert.deepEqual(me, users.byId(process.getuid!()));
     assert.deepEqual([me.name, me.uid, me.gid], [id('-un'), Number(id('-u')), Number(id('-g'))]);
     const groups = id('-G', id('-un')).split(' ').map(Number);
-    assert.deepEqual([...me.groups].sort(), groups.sort());
+    assert.deepEqual([...(me.groups ?? [])].sort(), groups.sort());
   });
 
   it('are shown by name, and as a number where there is none', () => {

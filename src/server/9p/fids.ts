@@ -3,7 +3,7 @@ import { FsError } from '../../netfs/error.ts';
 import type { Mount } from '../../netfs/mount.ts';
 import type { Handle, Node } from '../../netfs/node.ts';
 import type { Caller } from '../../policy/identity.ts';
-import type { DirReader } from './dirreader.ts';
+import type { DirReader } from '../dirreader.ts';
 
 /** One fid. It stays with its attach: the caller and what that caller can reach. */
 export class Fid {

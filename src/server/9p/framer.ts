@@ -3,7 +3,7 @@
  * handed on as a view of it; one that is split is put together once, in a buffer of its own.
  */
 import { HEADER } from './codec.ts';
-import { giveBuffer, takeBuffer } from './pool.ts';
+import { giveBuffer, takeBuffer } from '../pool.ts';
 
 /** The stream cannot be cut any further; the connection must end. */
 export class FramingError extends Error {}

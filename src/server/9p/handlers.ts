@@ -8,7 +8,7 @@ import { isDir, type Awaitable, type Node, type OpenMode } from '../../netfs/nod
 import { identify } from '../../policy/identity.ts';
 import { IOHDRSZ, MAXWELEM, NONUNAME, type Message, type TName, type WireQid } from './messages.ts';
 import { RREAD_DATA } from './codec.ts';
-import { DirReader, type PutEntry } from './dirreader.ts';
+import { DirReader, type PutEntry } from '../dirreader.ts';
 import { Fid } from './fids.ts';
 import { ReadReply, type Request } from './request.ts';
 import type { Answer, Session } from './session.ts';

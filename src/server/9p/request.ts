@@ -5,7 +5,7 @@ import { unauthenticated, type Caller } from '../../policy/identity.ts';
 import { RREAD_DATA } from './codec.ts';
 import type { Fid } from './fids.ts';
 import type { Outbox } from './outbox.ts';
-import { giveBuffer, takeBuffer } from './pool.ts';
+import { giveBuffer, takeBuffer } from '../pool.ts';
 
 const NOBODY_YET = unauthenticated();
 

@@ -93,8 +93,7 @@ export function unixPeer(socket: Socket, { squash, users }: UnixOptions): Peer {
   const who = fd === undefined ? undefined : peerCredentials(fd);
   if (who === undefined) return { caller: unauthenticated(), claims: 'ignored' };
   const { uid, gid, groups } = who;
-  // Without the kernel's word on them a caller has only his own group.
-  const caller: Caller = { name: users.userName(uid), uid, gid, groups: groups ?? [] };
+  const caller: Caller = { name: users.userName(uid), uid, gid, groups };
   if (squash) return { caller, claims: 'ignored' };
   return { caller, claims: uid === 0 ? 'anyone' : 'self' };
 }

@@ -1,6 +1,6 @@
 /** Reading a directory: whole entries only, from a list that is taken when reading begins. */
-import { FsError } from '../../netfs/error.ts';
-import type { DirNode, Node, Req } from '../../netfs/node.ts';
+import { FsError } from '../netfs/error.ts';
+import type { DirNode, Node, Req } from '../netfs/node.ts';
 
 /** Writes an entry at `at` and returns its end, or undefined when it does not fit before `end`. */
 export type PutEntry = (entry: DirEntry, into: Buffer, at: number, end: number) => number | undefined;
