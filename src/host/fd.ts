@@ -28,6 +28,36 @@ export function adopt(accepted: Socket, onread: OnReadOpts): Socket {
   return new Socket(options);
 }
 
+/**
+ * A descriptor that can be polled, such as /dev/fuse, as a socket that reads into our own buffer: libuv's
+ * pipes read and poll whatever they are opened on. Undefined where Node does not allow it; the
+ * descriptor is then as it was, but that it may not block any more.
+ */
+export function pipeSocket(fd: number, onread: OnReadOpts): Socket | undefined {
+  const handle = newPipe();
+  if (handle === undefined || handle.open(fd) !== 0) return undefined;
+  // As in `adopt`: what net.Server passes to its sockets.
+  const options = { handle, allowHalfOpen: false, onread };
+  return new Socket(options);
+}
+
+interface PipeHandle {
+  /** 0, or a negative errno. */
+  open(fd: number): number;
+}
+
+/** Of the class that every socket of a path has as its handle; it has no public name. */
+function newPipe(): PipeHandle | undefined {
+  const socket = new Socket().on('error', () => {});
+  // Makes the handle at once; that the path is no socket is learnt later, by a socket that is gone then.
+  socket.connect({ path: '/dev/null' });
+  const made = (socket as unknown as { _handle?: { constructor: unknown } | null })._handle;
+  socket.destroy();
+  const Pipe = made?.constructor as (new (type: number) => PipeHandle) | undefined;
+  const SOCKET = 0; // uv_pipe_init's ipc: false
+  return typeof Pipe === 'function' ? new Pipe(SOCKET) : undefined;
+}
+
 /** A read(2) or write(2) that would have to wait. */
 export const WOULD_BLOCK = -1;
 

@@ -16,6 +16,7 @@ import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.t
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
 import { DEFAULT_LIMITS, Session, type Direct, type Limits } from './9p/session.ts';
+import { FuseSession } from './fuse/session.ts';
 import type { Door, OnClient } from './transport/door.ts';
 
 export interface ServerOptions {
@@ -42,7 +43,7 @@ export class Server {
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
-  readonly sessions = new Set<Session>();
+  readonly sessions = new Set<Session | FuseSession>();
   readonly locks = new Locks();
   private readonly options: ServerOptions;
   private readonly log: Log;
@@ -97,6 +98,23 @@ export class Server {
       trace: trace && (line => trace(`${id} ${line}`)),
       direct,
     });
+    return this.keep(session);
+  }
+
+  /** Serves a FUSE mount; `fd` is its /dev/fuse and the session's from now on. */
+  serveFuse(fd: number): FuseSession {
+    const id = ++this.lastSession;
+    const { trace } = this.options;
+    const session = new FuseSession(fd, {
+      mount: this.mount,
+      users: this.users,
+      log: this.log,
+      trace: trace && (line => trace(`${id} ${line}`)),
+    });
+    return this.keep(session);
+  }
+
+  private keep<S extends Session | FuseSession>(session: S): S {
     this.sessions.add(session);
     void session.ended.then(() => this.sessions.delete(session));
     return session;

@@ -1,0 +1,95 @@
+/**
+ * /dev/fuse: whole requests in, whole replies out.
+ *
+ * The descriptor is read on the event loop, as if it were a pipe: libuv polls it, reads one request
+ * into one fixed buffer and calls us. So a blocked request holds no thread and can be interrupted. If
+ * a Node should not let a pipe be opened on a descriptor, reading falls back on the thread pool.
+ */
+import { closeSync, read } from 'node:fs';
+import type { Socket } from 'node:net';
+import { pipeSocket, writeNow } from '../../host/fd.ts';
+import { MAX_REQUEST } from './kernel.ts';
+
+export interface DeviceEvents {
+  /** One request; the frame is lent for the call. */
+  request(frame: Buffer): void;
+  /** Unmounted, or broken; nothing more comes. Called once. */
+  ended(error: NodeJS.ErrnoException | undefined): void;
+}
+
+export class Device {
+  private readonly fd: number;
+  private readonly events: DeviceEvents;
+  private readonly buffer = Buffer.allocUnsafeSlow(MAX_REQUEST);
+  private readonly socket: Socket | undefined;
+  private closed = false;
+
+  /** Takes over an open /dev/fuse that is mounted. */
+  constructor(fd: number, events: DeviceEvents) {
+    this.fd = fd;
+    this.events = events;
+    this.socket = pipeSocket(fd, {
+      buffer: this.buffer,
+      callback: n => {
+        events.request(this.buffer.subarray(0, n));
+        return !this.closed;
+      },
+    });
+    if (this.socket === undefined) this.readInPool();
+    else this.readOnLoop(this.socket);
+  }
+
+  private readOnLoop(socket: Socket): void {
+    let failure: NodeJS.ErrnoException | undefined;
+    socket.on('error', error => (failure = error));
+    socket.on('close', () => this.end(failure));
+    socket.on('end', () => socket.destroy());
+    socket.resume();
+  }
+
+  private readInPool(): void {
+    read(this.fd, this.buffer, 0, this.buffer.length, null, (error, n) => {
+      if (this.closed) return;
+      if (error?.code === 'EINTR' || error?.code === 'EAGAIN' || error?.code === 'ENOENT') {
+        this.readInPool();
+      } else if (error !== null) {
+        closeSync(this.fd);
+        this.end(error);
+      } else {
+        this.events.request(this.buffer.subarray(0, n));
+        this.readInPool();
+      }
+    });
+  }
+
+  /** One reply or notification. False if nobody waits for it any more. */
+  write(frame: Buffer): boolean {
+    if (this.closed) return false;
+    try {
+      writeNow(this.fd, frame);
+      return true;
+    } catch (error) {
+      // ENOENT: the request is gone; ENODEV, ECONNABORTED, EPERM: so is the mount, and the reader learns it.
+      if (GONE.has((error as NodeJS.ErrnoException).code)) return false;
+      throw error;
+    }
+  }
+
+  /** Lets go of the descriptor, which ends a mount that nobody else holds. */
+  close(): void {
+    if (this.closed) return;
+    if (this.socket !== undefined) this.socket.destroy();
+    else {
+      closeSync(this.fd);
+      this.end(undefined);
+    }
+    this.closed = true;
+  }
+
+  private end(error: NodeJS.ErrnoException | undefined): void {
+    this.closed = true;
+    this.events.ended(error);
+  }
+}
+
+const GONE = new Set<string | undefined>(['ENOENT', 'ENODEV', 'ECONNABORTED', 'EPERM', 'ENOTCONN']);

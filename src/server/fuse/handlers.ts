@@ -1,0 +1,264 @@
+/**
+ * What each request does. A handler finds its node or open file, asks the mount, and returns the
+ * reply; whatever it throws becomes the errno. It returns a promise only where the tree makes it wait.
+ */
+import { FsError } from '../../netfs/error.ts';
+import { READY } from '../../netfs/handles.ts';
+import { then } from '../../netfs/mount.ts';
+import { isDir, type Awaitable, type Handle, type OpenMode } from '../../netfs/node.ts';
+import { DirReader, type PutEntry } from '../dirreader.ts';
+import { attributeChange, attributes, entryOf } from './attributes.ts';
+import { putDirent, putDirentPlus } from './dirents.ts';
+import { FOPEN, INIT, MAX_PAGES, MAX_TRANSFER, POLL_SCHEDULE_NOTIFY, VERSION } from './kernel.ts';
+import type { Body, Op, ReplyBody, ReplyName } from './kernel.ts';
+import type { Entry } from './nodeids.ts';
+import { pollBits } from './poll.ts';
+import { ReadReply, type Request } from './request.ts';
+import type { FuseSession } from './session.ts';
+
+/** A struct, the bytes of a directory, a read's frame with n bytes in it, or nothing but success. */
+export type Answer =
+  | { [N in ReplyName]: { readonly struct: N; readonly body: ReplyBody<N> } }[ReplyName]
+  | { readonly bytes: Buffer }
+  | { readonly read: ReadReply; readonly n: number }
+  | undefined;
+
+type Handler<N extends Op> = (session: FuseSession, body: Body<N>, request: Request) => Awaitable<Answer>;
+
+export const HANDLERS: { readonly [N in Op]: Handler<N> } = {
+  INIT: init,
+  DESTROY: () => undefined,
+  // Those answer nothing, and are the session's own.
+  FORGET: unexpected,
+  BATCH_FORGET: unexpected,
+  INTERRUPT: unexpected,
+
+  LOOKUP: lookup,
+  GETATTR: getattr,
+  SETATTR: setattr,
+  ACCESS: access,
+  STATFS: () => ({ struct: 'statfs', body: { bsize: BLOCK, frsize: BLOCK, namelen: MAX_NAME } }),
+
+  OPEN: (session, { flags }, request) => open(session, linuxOpenMode(flags), flags, request),
+  OPENDIR: (session, { flags }, request) => open(session, READ_ONLY, flags, request),
+  READ: read,
+  WRITE: write,
+  POLL: poll,
+  READDIR: (session, m, request) => ({ bytes: directory(session, m, request, putDirent) }),
+  READDIRPLUS: (session, m, request) => ({
+    bytes: directory(session, m, request, putDirentPlus(session.nodeids)),
+  }),
+  RELEASE: release,
+  RELEASEDIR: release,
+  // close(2), fsync(2): what was written is with the network already.
+  FLUSH: () => undefined,
+  FSYNC: () => undefined,
+  FSYNCDIR: () => undefined,
+  SYNCFS: () => undefined,
+
+  // Nothing is created, removed or renamed here.
+  CREATE: refuse,
+  MKNOD: refuse,
+  MKDIR: refuse,
+  SYMLINK: refuse,
+  LINK: refuse,
+  UNLINK: refuse,
+  RMDIR: refuse,
+  RENAME: refuse,
+  RENAME2: refuse,
+  READLINK: () => fail('Ebadarg'),
+  IOCTL: () => fail('Enotty'),
+  FALLOCATE: () => fail('Enotsup'),
+  // The kernel asks no more once it has heard this.
+  SETXATTR: () => fail('Enosys'),
+  GETXATTR: () => fail('Enosys'),
+  LISTXATTR: () => fail('Enosys'),
+  REMOVEXATTR: () => fail('Enosys'),
+  TMPFILE: () => fail('Enosys'),
+};
+
+function fail(name: ConstructorParameters<typeof FsError>[0]): never {
+  throw new FsError(name);
+}
+
+function unexpected(): never {
+  throw new Error('a message that the session takes itself');
+}
+
+// ---- init ---------------------------------------------------------------------------------------
+
+function init(session: FuseSession, { major, minor, flags, maxReadahead }: Body<'INIT'>): Answer {
+  if (major < VERSION.major || (major === VERSION.major && minor < VERSION.leastMinor)) {
+    throw new FsError('Eversion', `the kernel speaks FUSE ${major}.${minor}; 7.31 (Linux 5.4) is needed`);
+  }
+  // A newer major is answered with ours, and the kernel begins again.
+  if (major === VERSION.major) session.started();
+  const wanted = Object.values(INIT).reduce((all, flag) => all | flag, 0);
+  const body = {
+    major: VERSION.major,
+    minor: VERSION.minor,
+    maxReadahead,
+    flags: (wanted & flags) >>> 0,
+    maxBackground: 1024,
+    congestionThreshold: 768,
+    maxWrite: MAX_TRANSFER,
+    timeGran: 1,
+    maxPages: MAX_PAGES,
+  };
+  return { struct: 'init', body };
+}
+
+// ---- names and attributes -----------------------------------------------------------------------
+
+/** Longest name, as on Linux. */
+const MAX_NAME = 255;
+const BLOCK = 4096;
+
+function lookup(session: FuseSession, { name }: Body<'LOOKUP'>, request: Request): Awaitable<Answer> {
+  if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
+  const { node: dir } = session.nodeids.get(request.header.nodeid);
+  return then(session.mount.walk(dir, name, request), node => ({
+    struct: 'entry',
+    body: entryOf(node, session.nodeids),
+  }));
+}
+
+function getattr(session: FuseSession, _m: Body<'GETATTR'>, request: Request): Answer {
+  return attr(reached(session, request));
+}
+
+function setattr(session: FuseSession, m: Body<'SETATTR'>, request: Request): Awaitable<Answer> {
+  const entry = reached(session, request);
+  const change = attributeChange(m, session.users);
+  return then(session.mount.wstat(entry.node, change, request), () => attr(entry));
+}
+
+const attr = ({ node }: Entry): Answer => ({ struct: 'attr', body: attributes(node.stat()) });
+
+/**
+ * The file that a request is about, if its caller may search every directory above it: the kernel
+ * keeps names and does not ask again. Who has it open needs no way to it any more, as fstat(2); the
+ * kernel does not tell that from stat(2).
+ */
+function reached(session: FuseSession, request: Request): Entry {
+  const entry = session.nodeids.get(request.header.nodeid);
+  if (!entry.isOpenBy(request.caller)) session.mount.reach(entry.node, request);
+  return entry;
+}
+
+/** access(2), chdir(2) */
+function access(session: FuseSession, { mask }: Body<'ACCESS'>, request: Request): Answer {
+  session.mount.access(session.nodeids.get(request.header.nodeid).node, mask & 7, request);
+  return undefined;
+}
+
+/** The directory must be there and be searched, and the name be one. */
+function refuse(session: FuseSession, { name }: { readonly name: string }, request: Request): never {
+  if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
+  session.mount.access(session.nodeids.get(request.header.nodeid).node, X, request);
+  throw new FsError('Eperm');
+}
+
+const X = 1;
+
+// ---- open and release ---------------------------------------------------------------------------
+
+/** asm-generic/fcntl.h */
+const O_ACCMODE = 3;
+const O_TRUNC = 0o1000;
+const O_NONBLOCK = 0o4000;
+
+const READ_ONLY: OpenMode = { read: true, write: false, truncate: false };
+
+function linuxOpenMode(flags: number): OpenMode {
+  const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
+  if (access === 3) throw new FsError('Ebadarg');
+  return { read: access !== 1, write: access !== 0, truncate: (flags & O_TRUNC) !== 0 };
+}
+
+function open(session: FuseSession, mode: OpenMode, flags: number, request: Request): Awaitable<Answer> {
+  const entry = session.nodeids.get(request.header.nodeid);
+  request.nonblocking = (flags & O_NONBLOCK) !== 0;
+  return then(session.mount.open(entry.node, mode, request), handle => {
+    if (session.isClosed) {
+      handle.close();
+      throw new FsError('Ehungup');
+    }
+    // Opening clone or listen makes a conversation: from now on this inode, which nobody else has, is
+    // its ctl, so that fstat(2), fchmod(2) and /dev/fd speak of that.
+    if (entry.node.separate === true) entry.node = handle.node;
+    const file = session.files.add(entry, handle, request.caller);
+    return { struct: 'open', body: { fh: file.fh, openFlags: openFlags(handle) } };
+  });
+}
+
+function openFlags(handle: Handle): number {
+  if (isDir(handle.node)) return 0;
+  return FOPEN.DIRECT_IO | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
+}
+
+function release(session: FuseSession, { fh }: { readonly fh: number }): Answer {
+  session.files.release(fh);
+  return undefined;
+}
+
+// ---- read and write -----------------------------------------------------------------------------
+
+function read(session: FuseSession, m: Body<'READ'>, request: Request): Awaitable<Answer> {
+  const file = session.files.get(m.fh);
+  const { handle } = file;
+  request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
+  const reply = new ReadReply(readSize(handle, m.size));
+  const offset = handle.messages === true ? file.position : m.offset;
+  const n = handle.read(offset, reply, request);
+  const answer = (count: number): Answer => {
+    // At the end it begins anew: the next to read the descriptor finds the text again.
+    if (handle.messages === true) file.position = count === 0 ? 0 : offset + count;
+    return { read: reply, n: count };
+  };
+  return n instanceof Promise ? n.then(answer) : answer(n);
+}
+
+/**
+ * A read(2) of more than one request can hold comes as several, and an answer that is full makes the
+ * kernel send the next, which for a stream would wait although there is something to return. So the
+ * last byte of exactly as many as were asked for is left for the next read.
+ */
+function readSize(handle: Handle, size: number): number {
+  const whole = size < MAX_TRANSFER || !handle.stream || handle.node.stat().queued !== size;
+  return whole ? size : size - 1;
+}
+
+function write(session: FuseSession, m: Body<'WRITE'>, request: Request): Awaitable<Answer> {
+  const file = session.files.get(m.fh);
+  const { handle } = file;
+  request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
+  request.isWrite = handle.stream;
+  file.position = 0;
+  const n = handle.write(m.offset, m.data, request);
+  const answer = (size: number): Answer => ({ struct: 'write', body: { size } });
+  return n instanceof Promise ? n.then(answer) : answer(n);
+}
+
+function poll(session: FuseSession, { fh, kh, flags }: Body<'POLL'>): Answer {
+  const file = session.files.get(fh);
+  const watch = (flags & POLL_SCHEDULE_NOTIFY) !== 0;
+  if (watch) file.polls.add(kh);
+  const readiness = file.handle.poll?.(watch ? file.changed : undefined) ?? READY;
+  return { struct: 'poll', body: { revents: pollBits(readiness) } };
+}
+
+// ---- directories --------------------------------------------------------------------------------
+
+function directory(
+  session: FuseSession,
+  { fh, offset, size }: Body<'READDIR'>,
+  request: Request,
+  put: PutEntry,
+): Buffer {
+  const file = session.files.get(fh);
+  if (!isDir(file.handle.node)) throw new FsError('Enotdir');
+  file.dir ??= new DirReader(file.handle.node);
+  const bytes = Buffer.alloc(Math.min(size, MAX_TRANSFER));
+  return bytes.subarray(0, file.dir.readFrom(offset, bytes, request, put));
+}

@@ -1,0 +1,84 @@
+/**
+ * Node ids: what the kernel's inodes stand for. The kernel counts how often it was given each and says
+ * so when it forgets.
+ *
+ * A file has one id, for as long as the kernel knows it - but for those that are `separate` (netfs/node.ts):
+ * the kernel lets one process write to an inode at a time, so a connect that waits on `ctl` would hold
+ * up everybody else's write, truncation and chmod of it. Each lookup of these gets an id of its own.
+ */
+import { FsError } from '../../netfs/error.ts';
+import type { Caller } from '../../policy/identity.ts';
+import type { Node } from '../../netfs/node.ts';
+import { sameCaller } from '../../policy/identity.ts';
+import { ROOT_NODEID } from './kernel.ts';
+
+export class Entry {
+  readonly nodeid: number;
+  node: Node;
+  /** How often the kernel has it. */
+  lookups = 0;
+  /** Who has it open. */
+  readonly openers = new Set<{ readonly caller: Caller }>();
+
+  constructor(nodeid: number, node: Node) {
+    this.nodeid = nodeid;
+    this.node = node;
+  }
+
+  isOpenBy(caller: Caller): boolean {
+    for (const opener of this.openers) if (sameCaller(opener.caller, caller)) return true;
+    return false;
+  }
+}
+
+export class Nodeids {
+  private readonly entries = new Map<number, Entry>();
+  /** The ids of files that have one, by qid.path. */
+  private readonly shared = new Map<number, Entry>();
+  private last = ROOT_NODEID;
+
+  constructor(root: Node) {
+    const entry = new Entry(ROOT_NODEID, root);
+    this.entries.set(ROOT_NODEID, entry);
+    this.shared.set(root.qid.path, entry);
+  }
+
+  get size(): number {
+    return this.entries.size;
+  }
+
+  get(nodeid: number): Entry {
+    const entry = this.entries.get(nodeid);
+    if (entry === undefined) throw new FsError('Enonexist', `node ${nodeid}`);
+    return entry;
+  }
+
+  /** The id that a lookup answers with; it is the kernel's once more. */
+  lookedUp(node: Node): Entry {
+    const entry =
+      node.separate === true ? this.make(node) : (this.shared.get(node.qid.path) ?? this.share(node));
+    entry.lookups++;
+    return entry;
+  }
+
+  private share(node: Node): Entry {
+    const entry = this.make(node);
+    this.shared.set(node.qid.path, entry);
+    return entry;
+  }
+
+  private make(node: Node): Entry {
+    const entry = new Entry(++this.last, node);
+    this.entries.set(entry.nodeid, entry);
+    return entry;
+  }
+
+  forget(nodeid: number, nlookup: number): void {
+    const entry = this.entries.get(nodeid);
+    if (entry === undefined || nodeid === ROOT_NODEID) return;
+    entry.lookups -= nlookup;
+    if (entry.lookups > 0) return;
+    this.entries.delete(nodeid);
+    if (this.shared.get(entry.node.qid.path) === entry) this.shared.delete(entry.node.qid.path);
+  }
+}
