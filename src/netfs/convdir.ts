@@ -149,7 +149,7 @@ class ConversationFile implements Node {
 
   wstat(change: StatChange, req: Req): void {
     if (isNoop(change)) return;
-    if (this.kind.changes !== true) throw new FsError('Eperm', 'chmod and chown go to ctl or data');
+    if (this.kind.changes !== true) throw new FsError('Enotowner', 'chmod and chown go to ctl or data');
     // A new name among the rest is ignored, as Plan 9 does.
     const { authority } = this.parent.parent;
     authority.change(req.caller, this.conversation.permissions, permissionChange(change, 0o666));

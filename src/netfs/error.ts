@@ -48,7 +48,8 @@ const e = (text: string, errno: Errno) => ({ text, errno: ERRNO[errno] });
 export const ERRORS = {
   // names and permissions
   Eperm: e('permission denied', 'EACCES'),
-  Enotowner: e('not owner', 'EPERM'),
+  /** What only its owner may change, chmod(2), chown(2): Linux has a number of its own for it. */
+  Enotowner: e('permission denied', 'EPERM'),
   Enonexist: e('file does not exist', 'ENOENT'),
   Enotdir: e('not a directory', 'ENOTDIR'),
   Eisdir: e('is a directory', 'EISDIR'),

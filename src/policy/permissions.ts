@@ -39,12 +39,12 @@ export class Authority {
   change(caller: Caller, file: Permissions, to: { mode?: number; owner?: Caller; gid?: number }): void {
     const privileged = this.isOwner(caller);
     const touches = to.mode !== undefined || to.owner !== undefined || to.gid !== undefined;
-    if (touches && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Eperm');
+    if (touches && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Enotowner');
     if (to.owner !== undefined && !privileged && !sameCaller(to.owner, file.owner)) {
-      throw new FsError('Eperm', 'only the owner of the server gives a file away');
+      throw new FsError('Enotowner', 'only the owner of the server gives a file away');
     }
     if (to.gid !== undefined && !privileged && to.gid !== file.gid && !inGroup(caller, to.gid)) {
-      throw new FsError('Eperm', 'you are not a member of that group');
+      throw new FsError('Enotowner', 'you are not a member of that group');
     }
     if (to.mode !== undefined) file.mode = to.mode;
     if (to.owner !== undefined && !sameCaller(to.owner, file.owner)) file.owner = to.owner;
