@@ -1,5 +1,5 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
-import type { Signal } from '../abort.ts';
+import { abortable, type Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
 import { hostDialer } from '../host/dialer.ts';
 import { hostTcpStats } from '../host/stats.ts';
@@ -16,6 +16,8 @@ import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.t
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
 import { DEFAULT_LIMITS, Session, type Direct, type Limits } from './9p/session.ts';
+import { fuseDoor } from './fuse/door.ts';
+import type { MountOptions } from './fuse/mount.ts';
 import { FuseSession } from './fuse/session.ts';
 import type { Door, OnClient } from './transport/door.ts';
 
@@ -128,6 +130,11 @@ export class Server {
     return door;
   }
 
+  /** Mounts the tree on a directory by FUSE, until the door is closed or somebody unmounts it. */
+  addMount(dir: string, options: MountOptions): Promise<Door> {
+    return this.addDoor(() => fuseDoor(dir, options, fd => this.serveFuse(fd)));
+  }
+
   /**
    * Whether an address is one where this server listens. A door on every address is behind each of this
    * machine's own; which those are only the kernel knows (of interfaces that are down, of local routes),
@@ -146,12 +153,14 @@ export class Server {
   // ---- the end ----------------------------------------------------------------------------------
 
   /**
-   * Takes no more clients, finishes what can be finished, closes every session and waits until the
-   * conversations have sent what they had; `signal` says when to wait no longer.
+   * Takes no more clients, finishes what can be finished, closes every session and door and waits until
+   * the conversations have sent what they had; `signal` says when to wait no longer.
    */
   async drain(signal: Signal): Promise<void> {
+    const closed = Promise.all([...this.doors].map(door => door.closed));
     for (const door of this.doors) door.close();
     await Promise.all([...this.sessions].map(session => session.drain(signal)));
+    await abortable(closed, signal).catch(() => {});
     await this.tcp.idle(signal);
   }
 

@@ -40,16 +40,18 @@ export async function mountAt(path: string): Promise<MountEntry | undefined> {
 
 /** The mount that a path above `path` is looked up in. */
 export async function mountAbove(path: string): Promise<MountEntry | undefined> {
-  const above = (await mounts()).filter(({ at }) => path !== at && path.startsWith(at === '/' ? at : `${at}/`));
+  const above = (await mounts()).filter(
+    ({ at }) => path !== at && path.startsWith(at === '/' ? at : `${at}/`),
+  );
   return above.reduce<MountEntry | undefined>(
     (nearest, entry) => (nearest !== undefined && nearest.at.length > entry.at.length ? nearest : entry),
     undefined,
   );
 }
 
-/** The kernel writes blank, tab, newline, backslash and # in octal (mangle_path, fs/proc_namespace.c). */
+/** A path as it stands there: with these four in octal (show_mountinfo in the kernel's fs/proc_namespace.c). */
 export function escaped(path: string): string {
-  return path.replace(/[ \t\n\\#]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  return path.replace(/[ \t\n\\]/g, char => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 function unescaped(path: string): string {
