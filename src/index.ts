@@ -9,6 +9,8 @@
  *   unixDoor('/run/slashnet.sock', { mode: 0o600, squash: false, users: server.users }, onClient));
  * ```
  *
+ * or mounted, `await server.addMount('/net', { allowOther: false })`.
+ *
  * `slashnet/9p` has the 9P server alone, for any tree; `slashnet/client` is the client.
  */
 export { DEFAULT_CONVERSATIONS, Server, type ServerOptions } from './server/server.ts';
@@ -16,6 +18,8 @@ export { DoorError, type Door, type OnClient } from './server/transport/door.ts'
 export { unixDoor, unixDoorOn, type UnixOptions } from './server/transport/unix.ts';
 export { tcpDoor, tcpDoorOn, type TcpOptions } from './server/transport/tcp.ts';
 export { stdioDoor } from './server/transport/stdio.ts';
+export { mount, type Mounted, type MountOptions } from './server/fuse/mount.ts';
+export { FuseSession, type FuseOptions } from './server/fuse/session.ts';
 export { defaultEndpoint, EndpointError, formatEndpoint, parseEndpoint, type Endpoint } from './endpoint.ts';
 export { hostDialer } from './host/dialer.ts';
 export { hostUsers } from './host/users.ts';

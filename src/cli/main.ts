@@ -7,6 +7,7 @@ import { register as registerChmod } from './chmod.ts';
 import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLs } from './ls.ts';
+import { fromMountHelper } from './mounthelper.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
 import { register as registerWrite } from './write.ts';
@@ -25,7 +26,7 @@ const COMMANDS = [
 
 function makeProgram(): Command {
   const program = new Command('slashnet')
-    .description('The network as files: a Plan 9 /net, served over 9P.')
+    .description('The network as files: a Plan 9 /net, served over 9P and mounted by FUSE.')
     .version(version())
     .enablePositionalOptions()
     .exitOverride()
@@ -37,6 +38,7 @@ function makeProgram(): Command {
       `
 Examples:
   slashnet serve                        serve /net to yourself, at a socket of your own
+  slashnet serve --mount ~/net          mount it: ls -l ~/net/tcp
   slashnet ls -l tcp
   slashnet dial tcp!example.org!80
   slashnet announce 'tcp!*!7' cat
@@ -56,7 +58,9 @@ function version(): string {
 /** Runs the command line; the process ends with process.exitCode when nothing is left to do. */
 async function main(): Promise<void> {
   try {
-    await makeProgram().parseAsync();
+    const program = makeProgram();
+    const commands = [...program.commands.map(command => command.name()), 'help'];
+    await program.parseAsync(fromMountHelper(process.argv.slice(2), commands), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       // Help and version that were asked for are no mistake; commander has said the rest.

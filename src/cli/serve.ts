@@ -5,6 +5,7 @@ import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '..
 const EXAMPLES = `
 Examples:
   slashnet serve                                    on the default socket, for yourself alone
+  slashnet serve --mount ~/net                      mounted, for every program: ls ~/net/tcp
   slashnet serve --listen unix!/tmp/net.sock        on a socket of your choice
   slashnet serve --listen tcp!127.0.0.1!5640 --trust-tcp
                                                     for clients that cannot do unix sockets
@@ -18,6 +19,9 @@ Then, in another shell:
 /** What the command line asked for. */
 export interface ServeFlags {
   listen?: Endpoint[];
+  mount?: string[];
+  allowOther?: boolean;
+  background?: boolean;
   trustTcp?: boolean;
   squash?: boolean;
   socketMode: number;
@@ -31,12 +35,15 @@ const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'];
 export function register(program: Command): void {
   program
     .command('serve')
-    .description('serve /net, the network of this machine as files, over 9P')
+    .description('serve /net, the network of this machine as files, over 9P and mounted by FUSE')
     .option(
       '--listen <addr>',
       'unix!PATH, tcp!HOST!PORT, or - for stdin and stdout; may be repeated (default: slashnet.sock in $XDG_RUNTIME_DIR, root: in /run)',
       collect,
     )
+    .option('--mount <dir>', 'mount it on a directory, by FUSE; may be repeated', more)
+    .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
+    .option('--background', 'return when everything is open, and go on in the background')
     .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')
     .option('--squash', 'on unix sockets: whoever a client claims to be, it is its own user')
     .addOption(
@@ -50,15 +57,17 @@ export function register(program: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServeFlags) => {
       // The server is loaded here, so that the other commands start without it.
-      const { serve } = await import('./serving.ts');
-      await serve(flags);
+      if (flags.background === true) await (await import('./background.ts')).serveInBackground(flags);
+      else await (await import('./serving.ts')).serve(flags);
     });
 }
 
-/** Where to listen when nothing is said: the default socket. */
+/** Where to listen: with neither an address nor a mount, at the default socket. */
 export function endpoints(flags: ServeFlags): Endpoint[] {
-  return flags.listen ?? [defaultEndpoint()];
+  return flags.listen ?? (flags.mount === undefined ? [defaultEndpoint()] : []);
 }
+
+const more = (text: string, before: string[] = []): string[] => [...before, text];
 
 function collect(text: string, before: Endpoint[] = []): Endpoint[] {
   try {

@@ -7,6 +7,7 @@ import { DoorError, type Door, type OnClient } from '../server/transport/door.ts
 import { stdioDoor } from '../server/transport/stdio.ts';
 import { tcpDoor } from '../server/transport/tcp.ts';
 import { unixDoor } from '../server/transport/unix.ts';
+import { tellParent } from './background.ts';
 import { endpoints, type ServeFlags } from './serve.ts';
 
 /** How long the end waits for writes and for FINs to go out. */
@@ -27,15 +28,22 @@ export async function serve(flags: ServeFlags): Promise<void> {
     const doors = await openDoors(server, flags);
     notify('READY=1');
     announce(doors, flags);
-    // Only stdin and stdout end by themselves, and the server with them.
-    await Promise.race(doors.map(door => door.closed));
+    tellParent('');
+    await over(doors);
     await server.drain(AbortSignal.timeout(DRAIN_MS));
   } catch (error) {
     if (!(error instanceof DoorError)) throw error;
+    tellParent(error.message);
     say(`slashnet: serve: ${error.message}`);
     server.close();
     process.exitCode = 1;
   }
+}
+
+/** The client on stdin and stdout takes the server with it; else it ends when its last mount is unmounted. */
+function over(doors: readonly Door[]): Promise<unknown> {
+  const stdio = doors.filter(door => door.name === '-').map(door => door.closed);
+  return Promise.race([...stdio, Promise.all(doors.map(door => door.closed))]);
 }
 
 async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
@@ -51,6 +59,9 @@ async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
   const wanted = passed.length > 0 ? (flags.listen ?? []) : endpoints(flags);
   for (const endpoint of wanted) {
     doors.push(await server.addDoor(onClient => openDoor(server, endpoint, options, onClient)));
+  }
+  for (const dir of flags.mount ?? []) {
+    doors.push(await server.addMount(dir, { allowOther: flags.allowOther === true }));
   }
   return doors;
 }
@@ -74,9 +85,11 @@ function openDoor(
 /** Where it listens and what to try first, for people; with 9P on stdout there is nobody to read it. */
 function announce(doors: readonly Door[], flags: ServeFlags): void {
   if (doors.some(door => door.name === '-')) return;
-  for (const door of doors) say(`slashnet: listening at ${door.name}`);
-  const at = flags.listen === undefined ? '' : ` --at '${doors.at(-1)!.name}'`;
-  say(`try: slashnet ls -l${at} tcp`);
+  const isMount = (door: Door): boolean => door.name.startsWith('/');
+  for (const door of doors) say(`slashnet: ${isMount(door) ? 'mounted on' : 'listening at'} ${door.name}`);
+  const last = doors.at(-1)!;
+  const at = flags.listen === undefined ? '' : ` --at '${last.name}'`;
+  say(isMount(last) ? `try: ls -l ${last.name}/tcp` : `try: slashnet ls -l${at} tcp`);
 }
 
 /** The first SIGINT or SIGTERM drains and exits 0, the second exits at once. */

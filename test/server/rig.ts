@@ -83,6 +83,7 @@ export class Answer {
 export const ERRNO = {
   ENOENT: 2,
   EBADF: 9,
+  EPERM: 1,
   EACCES: 13,
   ENOTDIR: 20,
   EISDIR: 21,

@@ -1,0 +1,64 @@
+/**
+ * `slashnet serve --background`: the same command again, in a process of its own, and an end to this
+ * one when that says that it is ready. A mount(8) helper must work so: fstab waits for it.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import { formatEndpoint } from '../endpoint.ts';
+import { EXIT, tell } from './failure.ts';
+import type { ServeFlags } from './serve.ts';
+
+/** The variable that names the descriptor on which the child says how it went. */
+const READY = 'SLASHNET_READY_FD';
+/** What it says when it is ready; anything else is why it is not. */
+const OK = 'ready\n';
+
+export async function serveInBackground(flags: ServeFlags): Promise<void> {
+  if (flags.listen?.some(({ kind }) => kind === 'stdio') === true) {
+    tell('serve: stdin and stdout cannot be served from the background');
+    process.exitCode = EXIT.usage;
+    return;
+  }
+  const args = [process.argv[1]!, ...commandLine(flags)];
+  const passed = args.flatMap(arg => /^\/dev\/fd\/(\d+)$/.exec(arg)?.[1] ?? []).map(Number);
+  const ready = passed.includes(3) ? Math.max(...passed) + 1 : 3;
+  const stdio: ('ignore' | 'pipe' | number)[] = Array(Math.max(ready, ...passed) + 1).fill('ignore');
+  for (const fd of passed) stdio[fd] = fd;
+  stdio[ready] = 'pipe';
+  const child = spawn(process.execPath, [...process.execArgv, ...args], {
+    detached: true,
+    env: { ...process.env, [READY]: String(ready) },
+    stdio,
+  });
+  child.unref();
+  const said = await text(child.stdio[ready] as Readable);
+  if (said === OK) return;
+  tell(`serve: ${said === '' ? 'it ended before it was ready' : said}`);
+  process.exitCode = 1;
+}
+
+/** The command line of the child: these flags without --background. */
+function commandLine(flags: ServeFlags): string[] {
+  return [
+    'serve',
+    ...(flags.listen ?? []).flatMap(at => ['--listen', formatEndpoint(at)]),
+    ...(flags.mount ?? []).flatMap(dir => ['--mount', dir]),
+    ...(flags.allowOther === true ? ['--allow-other'] : []),
+    ...(flags.trustTcp === true ? ['--trust-tcp'] : []),
+    ...(flags.squash === true ? ['--squash'] : []),
+    ...['--socket-mode', flags.socketMode.toString(8)],
+    ...['--conversations', String(flags.conversations)],
+    ...['--log-level', flags.logLevel],
+  ];
+}
+
+/** In the child: why it failed, or nothing when it is ready. Without such a parent it does nothing. */
+export function tellParent(failure: string): void {
+  const fd = Number(process.env[READY]);
+  delete process.env[READY];
+  if (!(fd > 2)) return;
+  writeSync(fd, failure === '' ? OK : failure);
+  closeSync(fd);
+}
