@@ -18,7 +18,7 @@ import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../net
 import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
 import { onAbort, WaitQueue, Watchers, type Signal } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
-import { bytesWaiting, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
+import { bytesWaiting, resetOnClose, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
 
 /** Most that one readiness event brings, and so the most that is kept for a later read. */
 const SCRATCH = 64 * 1024;
@@ -194,7 +194,7 @@ export class HostConnection implements Connection {
   private discard(n: number): boolean {
     this.discarded += n;
     if (this.discarded <= MAX_DISCARDED) return true;
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
     return false;
   }
 
@@ -352,7 +352,7 @@ export class HostConnection implements Connection {
     this.closing = true;
     this.rest = undefined;
     this.failWaiting(HUNGUP);
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   info(): ConnectionInfo | undefined {
@@ -394,6 +394,13 @@ export function onreadFor(connection: () => HostConnection) {
     buffer: scratch,
     callback: (n: number): boolean => connection().received(scratch.subarray(0, n)),
   };
+}
+
+/** Ends a socket with RST. */
+export function resetSocket(socket: Socket): void {
+  const fd = fdOf(socket);
+  if (fd !== undefined) resetOnClose(fd);
+  socket.destroy();
 }
 
 export function configureSocket(fd: number, family: 4 | 6, options: SocketOptions): void {

@@ -20,6 +20,7 @@ const closeC = libc.func('int close(int fd)');
 
 // socket(7), tcp(7), ip(7), ipv6(7), unix(7); values of asm-generic/socket.h and netinet/*.h
 const SOL_SOCKET = 1;
+const SO_LINGER = 13;
 const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
 const IPPROTO_TCP = 6;
@@ -52,6 +53,16 @@ export function setIntOption(fd: number, level: number, name: number, value: num
   const bytes = Buffer.alloc(4);
   bytes.writeInt32LE(value);
   return (setsockoptC(fd, level, name, bytes, 4) as number) === 0;
+}
+
+/**
+ * Closing it will send a reset at once, whatever is still to be sent (SO_LINGER with no time, socket(7)).
+ * libuv's own way refuses while a FIN waits to go out, and then never closes.
+ */
+export function resetOnClose(fd: number): void {
+  const linger = Buffer.alloc(8);
+  linger.writeInt32LE(1);
+  setsockoptC(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
 }
 
 export interface PeerCredentials {

@@ -5,7 +5,7 @@ import { formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { Listener } from '../netfs/dialer.ts';
 import { WaitQueue, Watchers, type Signal } from '../abort.ts';
 import { adopt } from './fd.ts';
-import { endpoint, HostConnection, onreadFor, systemError } from './connection.ts';
+import { endpoint, HostConnection, onreadFor, resetSocket, systemError } from './connection.ts';
 
 /**
  * Calls that wait for a listen. Node accepts as they come and cannot be paused, so the kernel's queue
@@ -40,7 +40,7 @@ export class HostListener implements Listener {
 
   private arrived(socket: Socket): void {
     if (this.closed || this.calls.length >= MAX_WAITING) {
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     const onread = onreadFor(() => connection);

@@ -1,6 +1,7 @@
 /** Sockets of this host as Connection and Listener, and what Linux itself says of them. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostDialer } from '../../src/host/dialer.ts';
 import type { Endpoint } from '../../src/netfs/address.ts';
@@ -82,6 +83,18 @@ describe('a connection of the host', () => {
     assert.equal(gone, false);
     socket.end();
     await connection.gone;
+  });
+
+  it('that is reset while its FIN waits leaves no descriptor', async () => {
+    const sockets = (): number =>
+      readdirSync('/proc/self/fd').filter(fd => linkOf(fd).startsWith('socket:')).length;
+    const { connection, socket } = await connect();
+    const before = sockets();
+    connection.close();
+    connection.reset();
+    assert.equal((await ending(socket)).by, 'RST');
+    await connection.gone;
+    assert(sockets() < before);
   });
 
   it('may be closed and reset any number of times', async () => {
@@ -166,3 +179,12 @@ describe('an announcement of the host', () => {
     listener.close();
   });
 });
+
+/** What a descriptor of this process is; empty for the one that listed them. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
