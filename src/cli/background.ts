@@ -45,6 +45,7 @@ function commandLine(flags: ServeFlags): string[] {
     'serve',
     ...(flags.listen ?? []).flatMap(at => ['--listen', formatEndpoint(at)]),
     ...(flags.mount ?? []).flatMap(dir => ['--mount', dir]),
+    ...['--mount-name', flags.mountName],
     ...(flags.allowOther === true ? ['--allow-other'] : []),
     ...(flags.trustTcp === true ? ['--trust-tcp'] : []),
     ...(flags.squash === true ? ['--squash'] : []),

@@ -7,7 +7,7 @@ import { register as registerChmod } from './chmod.ts';
 import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLs } from './ls.ts';
-import { fromMountHelper } from './mounthelper.ts';
+import { fromMountHelper, MountOptionError } from './mounthelper.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
 import { register as registerWrite } from './write.ts';
@@ -65,6 +65,9 @@ async function main(): Promise<void> {
     if (error instanceof CommanderError) {
       // Help and version that were asked for are no mistake; commander has said the rest.
       process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    } else if (error instanceof MountOptionError) {
+      tell(error.message);
+      process.exitCode = EXIT.usage;
     } else {
       tell(reason(error));
       process.exitCode = EXIT.failed;

@@ -20,6 +20,7 @@ Then, in another shell:
 export interface ServeFlags {
   listen?: Endpoint[];
   mount?: string[];
+  mountName: string;
   allowOther?: boolean;
   background?: boolean;
   trustTcp?: boolean;
@@ -42,6 +43,7 @@ export function register(program: Command): void {
       collect,
     )
     .option('--mount <dir>', 'mount it on a directory, by FUSE; may be repeated', more)
+    .addOption(new Option('--mount-name <name>', 'the source that /proc/mounts shows').default('slashnet'))
     .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
     .option('--background', 'return when everything is open, and go on in the background')
     .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')

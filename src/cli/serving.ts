@@ -61,7 +61,12 @@ async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
     doors.push(await server.addDoor(onClient => openDoor(server, endpoint, options, onClient)));
   }
   for (const dir of flags.mount ?? []) {
-    doors.push(await server.addMount(dir, { allowOther: flags.allowOther === true }));
+    doors.push(
+      await server.addMount(dir, {
+        allowOther: flags.allowOther === true,
+        name: flags.mountName,
+      }),
+    );
   }
   return doors;
 }

@@ -26,9 +26,13 @@ for (const dialect of DIALECTS) {
     let server: Server;
     let client: Client;
     const listeners: TcpServer[] = [];
+    const sockets: Socket[] = [];
 
     async function listening(serve: (socket: Socket) => void): Promise<string> {
-      const { server: listening, address } = await listener(serve);
+      const { server: listening, address } = await listener(socket => {
+        sockets.push(socket);
+        serve(socket);
+      });
       listeners.push(listening);
       return address;
     }
@@ -45,6 +49,7 @@ for (const dialect of DIALECTS) {
       client.close();
       server.close();
       for (const each of listeners.splice(0)) each.close();
+      for (const each of sockets.splice(0)) each.destroy();
       rmSync(dir, { recursive: true });
     });
 

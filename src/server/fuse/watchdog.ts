@@ -47,12 +47,17 @@ done
  * where Ctrl-C does not reach it, holds nothing of ours open but the pipe, and does not keep us alive.
  */
 export function startWatchdog(dir: string, lock: string, unmount: readonly string[]): Watchdog {
-  const child = spawn('/bin/sh', ['-c', SCRIPT, 'slashnet-watchdog', dir, escaped(dir), lock, ...unmount], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-    env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C' },
-  });
+  // By way of the environment, so that ps(1) shows a line and not the script.
+  const child = spawn(
+    '/bin/sh',
+    ['-c', 'eval "$SCRIPT"', 'slashnet-watchdog', dir, escaped(dir), lock, ...unmount],
+    {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+      cwd: '/',
+      env: { SCRIPT, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C' },
+    },
+  );
   const ended = new Promise<void>(resolve => {
     child.once('exit', () => resolve());
     // Without a shell there is no watchdog; the next start cleans up.
