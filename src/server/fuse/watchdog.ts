@@ -55,7 +55,7 @@ export function startWatchdog(dir: string, lock: string, unmount: readonly strin
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
       cwd: '/',
-      env: { SCRIPT, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C' },
+      env: { SCRIPT, PATH: `${process.env['PATH'] ?? '/bin'}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C' },
     },
   );
   const ended = new Promise<void>(resolve => {

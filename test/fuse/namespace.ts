@@ -1,0 +1,188 @@
+/** Mount namespaces to try mounting in, and servers that mount in them. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import type { Readable, Writable } from 'node:stream';
+
+export const isRoot = process.getuid!() === 0;
+
+/** Its arguments follow. */
+export const MOUNTER: readonly string[] = [
+  process.execPath,
+  new URL('mounter.mjs', import.meta.url).pathname,
+];
+
+/** A user of the tests' own. */
+export const ALICE = 61234;
+
+export function installFuse(): void {
+  const missing = (): boolean => !existsSync('/usr/bin/fusermount3');
+  if (!missing()) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  try {
+    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'fuse3'], { env, stdio: 'pipe' });
+  } catch {
+    // What follows says what is missing.
+  }
+  assert(!missing(), 'fusermount3 is needed to mount as an ordinary user: apt-get install fuse3');
+}
+
+/** A process, line by line. */
+export class Lines {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  /** Its streams have ended, too. */
+  readonly closed: Promise<void>;
+  private text = '';
+  private errors = '';
+  private over = false;
+  private wake = (): void => {};
+
+  constructor(command: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.child = spawn(command[0]!, command.slice(1), {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    this.child.stdin.on('error', () => {});
+    this.child.stdout.on('data', (chunk: Buffer) => {
+      this.text += chunk.toString();
+      this.wake();
+    });
+    this.child.stderr.on('data', (chunk: Buffer) => (this.errors += chunk.toString()));
+    this.closed = new Promise(resolve => {
+      this.child.once('close', () => {
+        this.over = true;
+        this.wake();
+        resolve();
+      });
+    });
+  }
+
+  /** The next line that begins with a word; what follows it. Fails with another, or at the end. */
+  async says(word: string): Promise<string> {
+    for (;;) {
+      const end = this.text.indexOf('\n');
+      if (end >= 0) {
+        const line = this.text.slice(0, end);
+        this.text = this.text.slice(end + 1);
+        assert(line.startsWith(word), `${word}...: ${line} ${this.errors}`);
+        return line.slice(word.length).trim();
+      }
+      assert(!this.over, `it ended without ${word}: ${this.errors}`);
+      await new Promise<void>(resolve => (this.wake = resolve));
+    }
+  }
+
+  tell(line: string): void {
+    this.child.stdin.write(`${line}\n`);
+  }
+
+  async ask(line: string): Promise<string> {
+    this.tell(line);
+    return this.says(line);
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.closed;
+  }
+}
+
+export interface RunOptions {
+  /** What the program is started by, e.g. setpriv with its options. */
+  readonly by?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export const asAlice = ['setpriv', `--reuid=${ALICE}`, `--regid=${ALICE}`, '--clear-groups'];
+
+export class Namespace {
+  private readonly holder: Lines;
+  private readonly enter: readonly string[];
+  private readonly started: Lines[] = [];
+
+  private constructor(holder: Lines, enter: readonly string[]) {
+    this.holder = holder;
+    this.enter = enter;
+  }
+
+  /** `flags` of unshare(1); `setup` is a shell script that is run in it first. */
+  static async make(flags: readonly string[], setup = ''): Promise<Namespace> {
+    const script = `set -e; ${setup}\necho ready; read -r word`;
+    const holder = new Lines(['unshare', ...flags, '--propagation', 'private', 'sh', '-c', script]);
+    await holder.says('ready');
+    const user = flags.includes('-U') ? ['-U', '--preserve-credentials'] : [];
+    return new Namespace(holder, ['nsenter', '-t', String(holder.child.pid), ...user, '-m']);
+  }
+
+  /** A namespace in which this user is root: really, or in a user namespace. */
+  static ofRoot(setup = ''): Promise<Namespace> {
+    return Namespace.make(isRoot ? ['-m'] : ['-U', '-r', '-m'], setup);
+  }
+
+  run(command: readonly string[], { by = [], env = {} }: RunOptions = {}): Lines {
+    const started = new Lines([...this.enter, ...by, ...command], env);
+    this.started.push(started);
+    return started;
+  }
+
+  /** A server that mounts on `dir`; it may be refused. */
+  mounter(dir: string, args: readonly string[] = [], options: RunOptions = {}): Lines {
+    return this.run([...MOUNTER, dir, ...args], options);
+  }
+
+  async mounted(dir: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Lines> {
+    const mounter = this.mounter(dir, args, options);
+    await mounter.says('mounted');
+    return mounter;
+  }
+
+  async refused(dir: string, args: readonly string[] = [], options: RunOptions = {}): Promise<string> {
+    return this.mounter(dir, args, options).says('refused:');
+  }
+
+  /** What mountinfo has of a path, bottom to top. */
+  at(dir: string): string[] {
+    const lines = readFileSync(`/proc/${this.holder.child.pid}/mountinfo`, 'utf8').split('\n');
+    return lines.filter(line => line.split(' ')[4] === dir);
+  }
+
+  async end(): Promise<void> {
+    for (const started of this.started) await started.kill();
+    await this.holder.kill();
+  }
+}
+
+/** Turn by turn; the test's own time-out ends what never is. */
+export async function until(so: () => boolean): Promise<void> {
+  while (!so()) await new Promise(resolve => setImmediate(resolve));
+}
+
+/** A process that has ended may stay as a zombie until its parent, pid 1, has a look. */
+export function isGone(pid: string): boolean {
+  try {
+    return /^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
+
+/** HUP, INT and TERM, as the mask in proc_pid_status(5): a shell that has just started does not yet. */
+export function ignoresSignals(pid: number): boolean {
+  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
+  return (parseInt(mask.slice(-8), 16) & 0x4003) === 0x4003;
+}
+
+/** The processes that watch over mounts at `dir`. */
+export function watchdogsOf(dir: string): string[] {
+  return readdirSync('/proc').filter(
+    pid => /^\d+$/.test(pid) && commandOf(pid).includes(`watchdog\0${dir}\0`),
+  );
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
