@@ -10,7 +10,7 @@ import {
   installFuse,
   isGone,
   isRoot,
-  MOUNTER,
+  mounterIn,
   Namespace,
   until,
   watchdogsOf,
@@ -189,7 +189,7 @@ describe('a FUSE mount', function () {
     beforeEach(() => chownSync(dir, ALICE, ALICE));
 
     lives(async () => {
-      ns = await Namespace.make(['-m'], ordinary());
+      ns = await Namespace.ofOthers(work, ordinary());
     }, asAlice);
   });
 
@@ -201,7 +201,7 @@ describe('a FUSE mount', function () {
     beforeEach(() => chownSync(dir, ALICE, ALICE));
 
     const refused = async (setup: string, args: readonly string[] = [], by = asAlice): Promise<string> => {
-      ns = await Namespace.make(['-m'], setup);
+      ns = await Namespace.ofOthers(work, setup);
       return ns.refused(dir, args, { by });
     };
 
@@ -251,7 +251,7 @@ describe('a FUSE mount', function () {
     });
 
     it('on a dead mount of another user', async () => {
-      ns = await Namespace.make(['-m'], ordinary());
+      ns = await Namespace.ofOthers(work, ordinary());
       const first = await ns.mounted(dir, ['allow-other']);
       process.kill(Number(await first.ask('children')), 'SIGKILL');
       await first.kill();
@@ -362,9 +362,9 @@ describe('a FUSE mount', function () {
 
     it('comes from mount.fuse3, without privileges', async function () {
       if (!isRoot) this.skip();
-      ns = await Namespace.make(['-m'], ordinary());
+      ns = await Namespace.ofOthers(work, ordinary());
       const program = join(work, 'program');
-      writeFileSync(program, `#!/bin/sh\nexec ${MOUNTER.join(' ')} "$2"\n`);
+      writeFileSync(program, `#!/bin/sh\nexec ${mounterIn(work).command.join(' ')} "$2"\n`);
       chmodSync(program, 0o755);
       const options = 'setuid=alice,drop_privileges';
       const server = ns.run(['/usr/sbin/mount.fuse3', `${program}#source`, dir, '-o', options]);

@@ -6,11 +6,24 @@ import type { Readable, Writable } from 'node:stream';
 
 export const isRoot = process.getuid!() === 0;
 
+const ROOM = new URL('../../', import.meta.url).pathname;
+
 /** Its arguments follow. */
-export const MOUNTER: readonly string[] = [
-  process.execPath,
-  new URL('mounter.mjs', import.meta.url).pathname,
-];
+export const MOUNTER: readonly string[] = [process.execPath, `${ROOM}test/fuse/mounter.mjs`];
+
+/**
+ * The same for who may not come to where the sources or Node are, and a script for a mount namespace
+ * that puts both below `dir`.
+ */
+export function mounterIn(dir: string): { command: readonly string[]; script: string } {
+  return {
+    command: [`${dir}/node`, `${dir}/slashnet/test/fuse/mounter.mjs`],
+    script: `
+      mkdir ${dir}/slashnet; touch ${dir}/node
+      mount --bind '${ROOM}' ${dir}/slashnet
+      mount --bind '${process.execPath}' ${dir}/node`,
+  };
+}
 
 /** A user of the tests' own. */
 export const ALICE = 61234;
@@ -99,6 +112,7 @@ export class Namespace {
   private readonly holder: Lines;
   private readonly enter: readonly string[];
   private readonly started: Lines[] = [];
+  private command = MOUNTER;
 
   private constructor(holder: Lines, enter: readonly string[]) {
     this.holder = holder;
@@ -114,6 +128,14 @@ export class Namespace {
     return new Namespace(holder, ['nsenter', '-t', String(holder.child.pid), ...user, '-m']);
   }
 
+  /** One in which an ordinary user can run a mounter; `work` is a directory that he may enter. */
+  static async ofOthers(work: string, setup: string): Promise<Namespace> {
+    const { command, script } = mounterIn(work);
+    const made = await Namespace.make(['-m'], `${script}\n${setup}`);
+    made.command = command;
+    return made;
+  }
+
   /** A namespace in which this user is root: really, or in a user namespace. */
   static ofRoot(setup = ''): Promise<Namespace> {
     return Namespace.make(isRoot ? ['-m'] : ['-U', '-r', '-m'], setup);
@@ -127,7 +149,7 @@ export class Namespace {
 
   /** A server that mounts on `dir`; it may be refused. */
   mounter(dir: string, args: readonly string[] = [], options: RunOptions = {}): Lines {
-    return this.run([...MOUNTER, dir, ...args], options);
+    return this.run([...this.command, dir, ...args], options);
   }
 
   async mounted(dir: string, args: readonly string[] = [], options: RunOptions = {}): Promise<Lines> {
