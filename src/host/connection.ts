@@ -223,13 +223,13 @@ export class HostConnection implements Connection {
     this.watchers.tell();
   }
 
-  /** Who watches for bytes has the next ones read, and kept until somebody takes them. */
+  /** The next bytes are read, and kept until somebody takes them: the end of a stream is seen in no other way. */
   poll(changed: (() => void) | undefined): Readiness {
     const over = this.failure !== undefined || this.closing;
     const readable = this.rest !== undefined || this.ended || over || this.queued() > 0;
     const writable = over || (!this.writing && this.socket.writableLength === 0);
     if (changed !== undefined) this.watchers.add(changed);
-    if (changed !== undefined && !readable) this.startReading();
+    if (!readable) this.startReading();
     return {
       readable,
       writable,

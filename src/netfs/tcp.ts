@@ -272,7 +272,7 @@ export class TcpConversation extends Conversation {
       return { readable: false, writable: false };
     }
     // As Linux says of a socket that is not connected: an operation fails at once.
-    return { readable: true, writable: true, hungup: true };
+    return { readable: true, writable: true, ended: true, hungup: true };
   }
 
   pollListen(changed: (() => void) | undefined): boolean {

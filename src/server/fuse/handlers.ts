@@ -212,6 +212,8 @@ function read(session: FuseSession, m: Body<'READ'>, request: Request): Awaitabl
   const offset = handle.messages === true ? file.position : m.offset;
   const n = handle.read(offset, reply, request);
   const answer = (count: number): Answer => {
+    // The first read of a listen that was opened without waiting makes it the ctl of a call.
+    if (file.entry.node.separate === true) file.entry.node = handle.node;
     // At the end it begins anew: the next to read the descriptor finds the text again.
     if (handle.messages === true) file.position = count === 0 ? 0 : offset + count;
     return { read: reply, n: count };
