@@ -13,7 +13,7 @@ import { Fid } from './fids.ts';
 import { ReadReply, type Request } from './request.ts';
 import type { Answer, Session } from './session.ts';
 import { attributeChange, attributes, statChange, wireStat } from './stat.ts';
-import { attachName, DT_LNK, fileName, linkQid } from './v9fs/index.ts';
+import { attachName, DT_LNK, linkQid } from './v9fs/index.ts';
 
 type Handler<N extends TName> = (
   session: Session,
@@ -185,8 +185,7 @@ function walk(session: Session, m: Message<'Twalk'>, request: Request): Awaitabl
   if (!fromOpen) fid.mustBeUnopened();
   if (m.newfid !== m.fid) session.fids.checkFree(m.newfid);
   const { v9fs } = session;
-  const files = v9fs === undefined ? names : names.map(fileName);
-  return then(walkNames(fid, files, request), nodes => {
+  return then(walkNames(session, fid, names, request), nodes => {
     if (nodes.length === names.length) {
       const arrived = arrive(session, fid, m.newfid, nodes.at(-1) ?? fid.node, request);
       arrived.inode = names.length === 0 ? fid.inode : v9fs?.inode(names.at(-1)!, arrived.node);
@@ -196,7 +195,12 @@ function walk(session: Session, m: Message<'Twalk'>, request: Request): Awaitabl
 }
 
 /** The nodes on the way; fewer than names when a later step fails, walk(5). */
-function walkNames(fid: Fid, names: readonly string[], request: Request): Awaitable<Node[]> {
+function walkNames(
+  session: Session,
+  fid: Fid,
+  names: readonly string[],
+  request: Request,
+): Awaitable<Node[]> {
   const nodes: Node[] = [];
   const stop = (error: unknown): Node[] => {
     if (nodes.length === 0 || !(error instanceof FsError)) throw error;
@@ -205,7 +209,9 @@ function walkNames(fid: Fid, names: readonly string[], request: Request): Awaita
   const step = (from: Node): Awaitable<Node[]> => {
     const name = names[nodes.length];
     if (name === undefined) return nodes;
-    return then(fid.mount.walk(from, name, request), node => {
+    const { mount } = fid;
+    const next = session.v9fs?.walk(mount, from, name, request) ?? mount.walk(from, name, request);
+    return then(next, node => {
       nodes.push(node);
       return step(node);
     });

@@ -6,15 +6,16 @@
  *
  * A session whose client was recognised (recognise.ts) has one V9fs, the others have none.
  */
-import { isDir, type Handle, type Node } from '../../../netfs/node.ts';
+import type { Mount } from '../../../netfs/mount.ts';
+import { isDir, type Awaitable, type Handle, type Node, type Req } from '../../../netfs/node.ts';
 import { IOHDRSZ, type Body, type Dialect, type WireStat } from '../messages.ts';
 import type { Inode } from './inode.ts';
-import { freshName, isLink, linkAttributes, linkStat } from './names.ts';
+import { freshName, isLink, linkAttributes, linkStat, walk } from './names.ts';
 import { TextReader } from './padding.ts';
 import { StreamReader } from './streams.ts';
 
 export type { Inode } from './inode.ts';
-export { DT_LNK, fileName, linkQid } from './names.ts';
+export { DT_LNK, linkQid } from './names.ts';
 export { attachName, Recogniser } from './recognise.ts';
 
 export class V9fs {
@@ -25,6 +26,11 @@ export class V9fs {
   constructor(dialect: Dialect, msize: number) {
     this.dialect = dialect;
     this.rsize = msize - IOHDRSZ;
+  }
+
+  /** One step of a walk, with the permission checks of every step. */
+  walk(mount: Mount, from: Node, name: string, req: Req): Awaitable<Node> {
+    return walk(mount, from, name, req);
   }
 
   /** Whether a file is shown as a symlink where it is found by this name. */

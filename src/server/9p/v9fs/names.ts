@@ -6,26 +6,30 @@
  * shown as a symlink whose target is new each time it is read, `clone -> clone@17`, and any `clone@...`
  * is the file itself. Nothing is remembered of the names that were given out, and none is listed.
  */
-import { isDir, type Node, type Qid } from '../../../netfs/node.ts';
+import { FsError } from '../../../netfs/error.ts';
+import { then, type Mount } from '../../../netfs/mount.ts';
+import type { Awaitable, Node, Qid, Req } from '../../../netfs/node.ts';
 import type { Body, Dialect, WireStat } from '../messages.ts';
 
-/** The files that are written as well as read, or that wait. */
-const LINKED: ReadonlySet<string> = new Set(['clone', 'ctl', 'data', 'listen']);
+/** Between a file's name and what makes it fresh; no file of the tree has it in its name. */
 const FRESH = '@';
 
-/** The name of the file that a name stands for: itself, or what is before the @. */
-export function fileName(name: string): string {
+export const freshName = (name: string, n: number): string => `${name}${FRESH}${n}`;
+
+/** One step as Mount.walk does it, by a fresh name too. */
+export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitable<Node> {
   const at = name.indexOf(FRESH);
-  const file = at < 0 ? name : name.slice(0, at);
-  return LINKED.has(file) ? file : name;
+  if (at < 0) return mount.walk(from, name, req);
+  return then(mount.walk(from, name.slice(0, at), req), node => {
+    if (node.separate !== true) throw new FsError('Enonexist');
+    return node;
+  });
 }
 
 /** Plain 9P2000 has no symlinks; the fresh names work there too, for who writes them himself. */
 export function isLink(name: string, node: Node, dialect: Dialect): boolean {
-  return dialect !== '9P2000' && LINKED.has(name) && !isDir(node);
+  return node.separate === true && dialect !== '9P2000' && !name.includes(FRESH);
 }
-
-export const freshName = (name: string, n: number): string => `${name}${FRESH}${n}`;
 
 // ---- what a symlink looks like --------------------------------------------------------------------
 

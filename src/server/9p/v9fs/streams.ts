@@ -115,13 +115,14 @@ export class StreamReader implements Handle {
     return n.finally(() => this.waiting--);
   }
 
-  /** What is there now. A read that is aborted has taken nothing. */
+  /** What is there now. */
   private look(reply: Reply, req: Req): number {
     if (this.ending !== undefined) return 0;
     const signal = new Abort();
     try {
-      const n = this.inner.read(0, reply, { caller: req.caller, signal });
+      const n = this.inner.read(0, reply, { caller: req.caller, signal, nonblocking: true });
       if (n instanceof Promise) {
+        // It waits all the same; aborted, it has taken nothing.
         n.catch(() => {});
         signal.abort(new FsError('Eintr'));
         return 0;
@@ -129,7 +130,7 @@ export class StreamReader implements Handle {
       if (n === 0) this.ending = 'end';
       return n;
     } catch (error) {
-      this.ending = { error };
+      if (!(error instanceof FsError && error.name === 'Eagain')) this.ending = { error };
       return 0;
     }
   }
