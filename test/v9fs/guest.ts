@@ -130,7 +130,7 @@ export class Guest {
   private printed = '';
   private log = '';
   private scripts = 0;
-  private arrived: (() => void) | undefined;
+  private readonly waiting = new Set<() => void>();
 
   static async boot(): Promise<Guest> {
     const guest = new Guest();
@@ -163,12 +163,12 @@ export class Guest {
     const console = kernel.stdio[4] as Readable;
     console.setEncoding('utf8').on('data', (text: string) => {
       this.printed += text;
-      this.arrived?.();
+      this.wake();
     });
     kernel.stderr!.setEncoding('utf8').on('data', (text: string) => (this.log += text));
     kernel.once('exit', () => {
       this.hasEnded = true;
-      this.arrived?.();
+      this.wake();
     });
     for (const stream of kernel.stdio) stream?.on('error', () => {});
   }
@@ -198,16 +198,31 @@ export class Guest {
     ];
   }
 
+  private wake(): void {
+    for (const wake of this.waiting) wake();
+    this.waiting.clear();
+  }
+
   /** Waits until this is printed and returns what came before it. */
   private async prints(text: string, ms: number): Promise<string> {
+    const at = await this.until(() => this.printed.indexOf(text) + 1 || undefined, ms);
+    return this.take(at - 1, text.length);
+  }
+
+  /** Waits until the script that runs has printed such a thing; it goes on. */
+  says(pattern: RegExp, ms = 15_000): Promise<RegExpExecArray> {
+    return this.until(() => pattern.exec(this.printed) ?? undefined, ms);
+  }
+
+  private async until<T>(found: () => T | undefined, ms: number): Promise<T> {
     const expired = AbortSignal.timeout(ms);
-    expired.addEventListener('abort', () => this.arrived?.());
+    expired.addEventListener('abort', () => this.wake());
     for (;;) {
-      const at = this.printed.indexOf(text);
-      if (at >= 0) return this.take(at, text.length);
+      const what = found();
+      if (what !== undefined) return what;
       if (this.hasEnded) throw this.failure('the guest ended');
       if (expired.aborted) throw await this.stuck(ms);
-      await new Promise<void>(resolve => (this.arrived = resolve));
+      await new Promise<void>(resolve => this.waiting.add(resolve));
     }
   }
 
@@ -217,10 +232,16 @@ export class Guest {
     return before;
   }
 
+  /** Puts a file where the guest finds it; its path there. */
+  give(name: string, content: string | Buffer): string {
+    writeFileSync(join(this.dir, name), content, { mode: 0o755 });
+    return `/mnt/io/${name}`;
+  }
+
   /** Runs a script by bash. It has ms to end. */
   async run(script: string, ms = 15_000): Promise<Result> {
     const name = `script${this.scripts++}`;
-    writeFileSync(join(this.dir, name), script);
+    this.give(name, script);
     this.kernel.stdin!.write(`${name}\n`);
     const output = await this.prints(MARK, ms);
     return { status: Number((await this.prints('\n', ms)).trim()), output };
