@@ -57,7 +57,7 @@ for (const dialect of DIALECTS) {
         assert.equal(await m.ok('ls'), 'tcp\n');
         assert.match(await m.ok('ls -1 tcp'), /^clone\nstats\n$/m);
         assert.equal(
-          await m.ok('exec 3<>tcp/clone; read n <&3; ls tcp/$n'),
+          await m.ok('exec 3<>tcp/clone; read n <&3; ls -1 tcp/$n'),
           'ctl\ndata\nerr\nlisten\nlocal\nremote\nstatus\n',
         );
       });
@@ -138,7 +138,7 @@ for (const dialect of DIALECTS) {
 
       it('echo >ctl while another reads data is done at once', async () => {
         const port = await says('');
-        await m.ok(`dial ${port}; cat tcp/$n/data & sleep 0.1; echo 'ttl 5' >tcp/$n/ctl; echo 'ttl 6' >>tcp/$n/ctl
+        await m.ok(`dial ${port}; cat tcp/$n/data & blocked read $!; echo 'ttl 5' >tcp/$n/ctl; echo 'ttl 6' >>tcp/$n/ctl
           kill $!; wait $! 2>/dev/null; true`);
       });
 
@@ -190,7 +190,7 @@ for (const dialect of DIALECTS) {
 
       for (const size of [1, 7, 512, 4096, 65512, 65536, 131072, 1048576]) {
         it(`dd in blocks of ${size} loses nothing`, async () => {
-          const { port, bytes } = await source(size < 512 ? 2000 : 300_001);
+          const { port, bytes } = await source(size < 512 ? 301 : size < 4096 ? 30_001 : 300_001);
           const sum = await m.ok(`dial ${port}; dd if=tcp/$n/data bs=${size} 2>/dev/null | sha256sum`);
           assert.equal(sum, `${sha(bytes)}  -\n`);
         });
@@ -242,13 +242,13 @@ for (const dialect of DIALECTS) {
         socket.resetAndDestroy();
         const { status, output } = await reading;
         assert.equal(status, 1);
-        assert.match(output, /Connection (reset by peer|refused)/);
+        assert.match(output, plain ? /Unknown error 526/ : /Connection reset by peer/);
       });
 
       it('a reader that is killed has taken nothing', async () => {
         const one = await peers.one();
         const running = m.ok(`dial ${portOf(one.address)}; exec 4<tcp/$n/data
-          cat <&4 & sleep 0.1; kill $!; wait $! 2>/dev/null; echo killed; cat <&4`);
+          cat <&4 & blocked read $!; kill $!; wait $! 2>/dev/null; echo killed; cat <&4`);
         const socket = await one.socket;
         await m.guest.says(/killed/);
         socket.end('all of it');
@@ -281,7 +281,7 @@ for (const dialect of DIALECTS) {
 
       it('an open that waits can be killed, and the call goes to the next', async () => {
         const running = m.ok(`announce
-          bash -c 'exec 4<tcp/'$n'/listen' & sleep 0.1; kill -KILL $!; wait $! 2>/dev/null
+          bash -c 'exec 4<tcp/'$n'/listen' & blocked open $!; kill -KILL $!; wait $! 2>/dev/null
           echo "port $port."; read c <tcp/$n/listen; echo "call $((c != n))"`);
         const [, port] = await m.guest.says(/port (\d+)\./);
         const socket = await call(Number(port));
@@ -350,11 +350,11 @@ for (const dialect of DIALECTS) {
         assert.match(out, /^ Permission denied\n Permission denied\n\d+\n Permission denied\n$/);
       });
 
-      it('one fresh name used by two users is no loop', async () => {
-        const out = await m.ok(`exec 3<>tcp/clone; read n <&3; export n; chmod 666 tcp/$n/ctl
-          exec 4<>tcp/$n/ctl@mine; echo 'ttl 5        ' >&4
+      it('one fresh name used by two users at once is refused rather than asked for ever', async () => {
+        const out = await m.ok(`exec 3<>tcp/clone; read n <&3; export n
+          exec 4<>tcp/$n/ctl@mine; chmod 666 tcp/$n/ctl@mine; echo 'ttl 5        ' >&4
           as 1000 'read x <tcp/$n/ctl@mine; echo "read $x"' 2>&1`);
-        assert.match(out, /read/);
+        assert.match(out, /Invalid argument/);
       });
     });
 
@@ -395,7 +395,7 @@ for (const dialect of DIALECTS) {
     describe('the end', () => {
       it('umount is busy while somebody reads, and succeeds when he is gone', async () => {
         const port = await says('');
-        const out = await m.ok(`dial ${port}; exec 4<tcp/$n/data; cat <&4 & sleep 0.1
+        const out = await m.ok(`dial ${port}; exec 4<tcp/$n/data; cat <&4 & blocked read $!
           cd /; umount /mnt/net 2>&1 | grep -o busy; kill $!; wait $! 2>/dev/null; exec 3>&- 4>&-
           umount /mnt/net && echo gone`);
         assert.equal(out, 'busy\ngone\n');
@@ -405,7 +405,7 @@ for (const dialect of DIALECTS) {
       it('it is mounted again, and a lazy umount with a blocked reader ends when he does', async () => {
         await m.ok(`mount -i -t 9p -o ${m.options} 10.0.2.2 /mnt/net`, { prelude: '' });
         const port = await says('');
-        await m.ok(`dial ${port}; cat tcp/$n/data & sleep 0.1; exec 3>&-; cd /
+        await m.ok(`dial ${port}; cat tcp/$n/data & blocked read $!; exec 3>&-; cd /
           umount -l /mnt/net; kill $!; wait $! 2>/dev/null; true`);
         await until(() => m.server.sessions.size === 0);
         await m.ok(`mount -i -t 9p -o ${m.options} 10.0.2.2 /mnt/net`, { prelude: '' });

@@ -8,11 +8,16 @@ import type { Door } from '../../src/server/transport/door.ts';
 import { tcpDoor } from '../../src/server/transport/tcp.ts';
 import { until } from '../server/rig.ts';
 
-/** What every script may use: `dial PORT` has fd 3 the ctl and $n the number, `announce` $port too. */
+/**
+ * What every script may use: `dial PORT` has fd 3 the ctl and $n the number, `announce` $port too; `blocked
+ * open PID` and `blocked read PID` wait until a process is in that call. A signal that came before it, in
+ * the middle of a walk, would not be noticed there: v9fs forgets it.
+ */
 const PRELUDE = `
 cd /mnt/net
 dial() { exec 3<>tcp/clone; read -r n <&3; echo "connect 127.0.0.1!$1" >&3; }
 announce() { exec 3<>tcp/clone; read -r n <&3; echo 'announce 127.0.0.1!0' >&3; read -r port <tcp/$n/local; port=\${port#*!}; }
+blocked() { until grep -q p9_client_$1 /proc/$2/stack; do :; done; }
 as() { local uid=$1; shift; setpriv --reuid $uid --regid $uid --clear-groups -- bash -c "$@"; }
 `;
 
