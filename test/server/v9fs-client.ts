@@ -80,10 +80,14 @@ export class V9fsFile {
   }
 
   async write(bytes: Buffer | string): Promise<void> {
+    this.position += await this.pwrite(this.position, bytes);
+  }
+
+  async pwrite(offset: number, bytes: Buffer | string): Promise<number> {
     const data = Buffer.from(bytes as string);
-    const n = await this.handle.write(this.position, data, { caller, signal: new Abort() });
-    this.position += n;
-    this.size = Math.max(this.size, this.position);
+    const n = await this.handle.write(offset, data, { caller, signal: new Abort() });
+    this.size = Math.max(this.size, offset + n);
+    return n;
   }
 }
 
@@ -101,11 +105,12 @@ export class Pieces implements Handle {
   written = Buffer.alloc(0);
   private readonly pieces: number[];
   private readonly all: Buffer;
-  private readonly end: FsError | undefined;
+  /** How it ends, told once; who reads on is told that it is over. */
+  private end: FsError | 'end' | undefined;
   private taken = 0;
   private come = 0;
 
-  constructor(pieces: readonly number[], end?: FsError) {
+  constructor(pieces: readonly number[], end: FsError | 'end' = 'end') {
     this.pieces = [...pieces];
     this.all = content(pieces.reduce((sum, n) => sum + n, 0));
     this.end = end;
@@ -126,11 +131,18 @@ export class Pieces implements Handle {
       if (req.nonblocking === true) throw new FsError('Eagain');
       this.come += this.pieces.shift()!;
     }
-    if (this.left === 0 && this.end !== undefined) throw this.end;
+    if (this.left === 0) return this.ends();
     const bytes = this.all.subarray(this.taken, Math.min(this.come, this.taken + reply.count));
     this.taken += bytes.copy(reply.room(bytes.length));
     // Later, so that reads that wait are tried, too.
     return req.nonblocking === true ? bytes.length : Promise.resolve(bytes.length);
+  }
+
+  private ends(): number {
+    const { end } = this;
+    this.end = undefined;
+    if (end === 'end') return 0;
+    throw end ?? new FsError('Ehungup');
   }
 
   write(_offset: number, data: Buffer): number {

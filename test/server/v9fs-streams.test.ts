@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { FsError } from '../../src/netfs/error.ts';
 import { StreamReader } from '../../src/server/9p/v9fs/streams.ts';
-import { content, newInode, Pieces, V9fsFile } from './v9fs-client.ts';
+import { content, Pieces, V9fsFile } from './v9fs-client.ts';
 
 const RSIZE = 64;
 
 function opened(pieces: readonly number[], end?: FsError, rsize = RSIZE) {
   const stream = new Pieces(pieces, end);
-  return { stream, file: new V9fsFile(new StreamReader(stream, newInode(), rsize), rsize) };
+  return { stream, file: new V9fsFile(new StreamReader(stream, rsize), rsize) };
 }
 
 describe('a stream that v9fs reads', () => {
@@ -74,6 +74,22 @@ describe('a stream that v9fs reads', () => {
     assert.deepEqual(await file.read(20), content(30).subarray(10));
   });
 
+  it('a write in the middle of a read is a pwrite and moves nothing', async () => {
+    const { file } = opened([6, 0, 6]);
+    assert.equal((await file.tread(0, 50)).length, 6);
+    await file.pwrite(6, 'hello');
+    assert.equal((await file.tread(6, 44)).length, 0);
+    assert.deepEqual(await file.tread(4, 50), content(6).subarray(4));
+  });
+
+  it('a write while a read waits moves nothing', async () => {
+    const { file } = opened([6]);
+    const reading = file.tread(0, 6);
+    await file.pwrite(0, 'hello');
+    await reading;
+    assert.deepEqual(await file.tread(0, 6), content(6));
+  });
+
   it('64 KiB can be sought back over', async () => {
     const size = 200_000;
     const { file } = opened([size], undefined, 70_000);
@@ -84,8 +100,7 @@ describe('a stream that v9fs reads', () => {
 
   it('below the size that another open gave the file, it waits rather than end again and again', async () => {
     const stream = new Pieces([6, 0, 0, 20]);
-    const inode = { ...newInode(), size: 20 };
-    const file = new V9fsFile(new StreamReader(stream, inode, RSIZE), RSIZE);
+    const file = new V9fsFile(new StreamReader(stream, RSIZE), RSIZE);
     file.size = 20;
     assert.deepEqual(await file.read(50), content(26));
   });
@@ -102,8 +117,13 @@ describe('a stream that v9fs reads', () => {
         const { stream, file } = opened(sizes);
         const got: Buffer[] = [];
         for (const each of [...steps, ...Array<{ read: number }>(100).fill({ read: 300 })]) {
-          if ('write' in each) await file.write(content(each.write));
-          else got.push(await readAsAShell(stream, file, each));
+          if ('write' in each) {
+            await file.write(content(each.write));
+            continue;
+          }
+          const bytes = await readAsAShell(stream, file, each);
+          if (bytes.length === 0) break;
+          got.push(bytes);
         }
         assert.deepEqual(Buffer.concat(got), stream.content);
       }),

@@ -56,7 +56,7 @@ export class V9fs {
   /** A file just opened, read and written as v9fs needs it. */
   opened(handle: Handle, inode: Inode | undefined): Handle {
     if (inode === undefined) return handle;
-    return handle.stream ? new StreamReader(handle, inode, this.rsize) : new TextReader(handle, inode);
+    return handle.stream ? new StreamReader(handle, this.rsize) : new TextReader(handle, inode);
   }
 
   /** What a stat says, and the client's inode with it. */

@@ -12,7 +12,6 @@ import { Abort } from '../../../abort.ts';
 import { FsError } from '../../../netfs/error.ts';
 import { then } from '../../../netfs/mount.ts';
 import type { Awaitable, Handle, Node, Reply, Req } from '../../../netfs/node.ts';
-import type { Inode } from './inode.ts';
 import { KeepingReply } from './padding.ts';
 import { Replay } from './replay.ts';
 
@@ -30,7 +29,6 @@ export class StreamReader implements Handle {
   readonly node: Node;
   readonly stream = true;
   private readonly inner: Handle;
-  private readonly inode: Inode;
   /** The most that one Tread of the client asks for. */
   private readonly rsize: number;
   /** The client's offset of the first byte that was not served yet. */
@@ -41,10 +39,9 @@ export class StreamReader implements Handle {
   /** Reads that wait. */
   private waiting = 0;
 
-  constructor(inner: Handle, inode: Inode, rsize: number) {
+  constructor(inner: Handle, rsize: number) {
     this.node = inner.node;
     this.inner = inner;
-    this.inode = inode;
     this.rsize = rsize;
   }
 
@@ -55,9 +52,7 @@ export class StreamReader implements Handle {
     this.due = undefined;
     const kept = new KeepingReply(reply, this.most(reply.count));
     if (this.holds(offset)) return this.served(offset, reply.count, this.again(offset, kept));
-    // Below the size that the client believes in, an end would only be asked about again.
-    const poll = continues && offset >= this.inode.size;
-    return then(poll ? this.look(kept, req) : this.wait(kept, req), n => {
+    return then(continues ? this.look(kept, req) : this.wait(kept, req), n => {
       this.keep(offset, kept.bytes(n));
       return this.served(offset, reply.count, n);
     });
@@ -139,7 +134,6 @@ export class StreamReader implements Handle {
 
   write(offset: number, data: Buffer, req: Req): Awaitable<number> {
     return then(this.inner.write(offset, data, req), n => {
-      this.inode.size = Math.max(this.inode.size, offset + n);
       this.moved(offset, n);
       return n;
     });
