@@ -4,6 +4,7 @@ import type { Mount } from '../../netfs/mount.ts';
 import type { Handle, Node } from '../../netfs/node.ts';
 import type { Caller } from '../../policy/identity.ts';
 import type { DirReader } from '../dirreader.ts';
+import type { Inode } from './v9fs/index.ts';
 
 /** One fid. It stays with its attach: the caller and what that caller can reach. */
 export class Fid {
@@ -21,6 +22,8 @@ export class Fid {
   /** The list of a file's extended attributes, Txattrwalk; not the file. */
   isAttributes = false;
   dir: DirReader | undefined;
+  /** What a v9fs client believes of the file. */
+  inode: Inode | undefined;
 
   constructor(number: number, caller: Caller, mount: Mount, node: Node) {
     this.number = number;

@@ -4,7 +4,7 @@
  */
 import { FsError } from '../../netfs/error.ts';
 import { then } from '../../netfs/mount.ts';
-import { isDir, type Awaitable, type Node, type OpenMode } from '../../netfs/node.ts';
+import { isDir, type Awaitable, type Node, type OpenMode, type StatChange } from '../../netfs/node.ts';
 import { identify } from '../../policy/identity.ts';
 import { IOHDRSZ, MAXWELEM, NONUNAME, type Message, type TName, type WireQid } from './messages.ts';
 import { RREAD_DATA } from './codec.ts';
@@ -13,6 +13,7 @@ import { Fid } from './fids.ts';
 import { ReadReply, type Request } from './request.ts';
 import type { Answer, Session } from './session.ts';
 import { attributeChange, attributes, statChange, wireStat } from './stat.ts';
+import { attachName, DT_LNK, linkQid } from './v9fs/index.ts';
 
 type Handler<N extends TName> = (
   session: Session,
@@ -44,14 +45,17 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Topen: (session, m, request) => open(session, m.fid, openMode(m.mode), request, 'Ropen'),
   Tcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
   Tstat: (session, { fid: number, tag }, request) => {
-    const { node } = use(session, number, request);
-    const plain = session.codec.dialect === '9P2000';
-    return { type: 'Rstat', tag, stat: wireStat(node.stat(), session.options.users, plain) };
+    const { node, inode } = use(session, number, request);
+    const stat = wireStat(node.stat(), session.options.users, showsWaiting(session));
+    return { type: 'Rstat', tag, stat: session.v9fs?.stat(stat, inode) ?? stat };
   },
   Twstat: (session, m, request) => {
     const fid = use(session, m.fid, request);
     const change = statChange(fid.node, m.stat, session.options.users);
-    return then(fid.mount.wstat(fid.node, change, request), () => ({ type: 'Rwstat', tag: m.tag }));
+    return then(fid.mount.wstat(fid.node, change, request), () => {
+      truncated(fid, change);
+      return { type: 'Rwstat', tag: m.tag };
+    });
   },
 
   // ---- 9P2000.L
@@ -60,12 +64,17 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     return open(session, m.fid, linuxOpenMode(m.flags), request, 'Rlopen');
   },
   Tgetattr: (session, { fid, tag }, request) => {
-    return { type: 'Rgetattr', tag, ...attributes(use(session, fid, request).node.stat()) };
+    const { node, inode } = use(session, fid, request);
+    const found = attributes(node.stat());
+    return { type: 'Rgetattr', tag, ...(session.v9fs?.attributes(found, inode) ?? found) };
   },
   Tsetattr: (session, m, request) => {
     const fid = use(session, m.fid, request);
     const change = attributeChange(m, session.options.users);
-    return then(fid.mount.wstat(fid.node, change, request), () => ({ type: 'Rsetattr', tag: m.tag }));
+    return then(fid.mount.wstat(fid.node, change, request), () => {
+      truncated(fid, change);
+      return { type: 'Rsetattr', tag: m.tag };
+    });
   },
   Treaddir: readdir,
   Tstatfs: (session, { fid, tag }, request) => {
@@ -99,9 +108,11 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     use(session, fid, request);
     return fail('Enotsup');
   },
-  Treadlink: (session, { fid }, request) => {
-    use(session, fid, request);
-    return fail('Ebadarg');
+  // The tree has no symlinks; a v9fs client is shown some.
+  Treadlink: (session, { fid, tag }, request) => {
+    const { inode } = use(session, fid, request);
+    const target = inode && session.v9fs?.target(inode);
+    return target === undefined ? fail('Ebadarg') : { type: 'Rreadlink', tag, target };
   },
   Tlcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
   Tsymlink: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
@@ -155,8 +166,10 @@ function attach(session: Session, m: Message<'Tattach'>, request: Request): Awai
   const uid = m.nUname === NONUNAME ? undefined : m.nUname;
   request.caller = identify(peer, { uname: m.uname, uid }, users);
   log.debug({ user: request.caller.name, aname: m.aname }, 'attach');
-  return then(mount.attach(m.aname, request), attached => {
+  const { path, declared } = attachName(m.aname);
+  return then(mount.attach(path, request), attached => {
     if (request.orphaned) throw new FsError('Ehungup');
+    if (declared) session.helpV9fs();
     session.fids.add(new Fid(m.fid, request.caller, attached, attached.root));
     return { type: 'Rattach', tag: m.tag, qid: attached.root.qid };
   });
@@ -171,14 +184,23 @@ function walk(session: Session, m: Message<'Twalk'>, request: Request): Awaitabl
   const fromOpen = session.codec.dialect === '9P2000.L' && isDir(fid.node) && m.newfid !== m.fid;
   if (!fromOpen) fid.mustBeUnopened();
   if (m.newfid !== m.fid) session.fids.checkFree(m.newfid);
-  return then(walkNames(fid, names, request), nodes => {
-    if (nodes.length === names.length) arrive(session, fid, m.newfid, nodes.at(-1) ?? fid.node, request);
-    return { type: 'Rwalk', tag, qids: nodes.map(node => wireQid(node)) };
+  const { v9fs } = session;
+  return then(walkNames(session, fid, names, request), nodes => {
+    if (nodes.length === names.length) {
+      const arrived = arrive(session, fid, m.newfid, nodes.at(-1) ?? fid.node, request);
+      arrived.inode = names.length === 0 ? fid.inode : v9fs?.inode(names.at(-1)!, arrived.node);
+    }
+    return { type: 'Rwalk', tag, qids: nodes.map((node, i) => qidOf(session, node, names[i]!)) };
   });
 }
 
 /** The nodes on the way; fewer than names when a later step fails, walk(5). */
-function walkNames(fid: Fid, names: readonly string[], request: Request): Awaitable<Node[]> {
+function walkNames(
+  session: Session,
+  fid: Fid,
+  names: readonly string[],
+  request: Request,
+): Awaitable<Node[]> {
   const nodes: Node[] = [];
   const stop = (error: unknown): Node[] => {
     if (nodes.length === 0 || !(error instanceof FsError)) throw error;
@@ -187,7 +209,9 @@ function walkNames(fid: Fid, names: readonly string[], request: Request): Awaita
   const step = (from: Node): Awaitable<Node[]> => {
     const name = names[nodes.length];
     if (name === undefined) return nodes;
-    return then(fid.mount.walk(from, name, request), node => {
+    const { mount } = fid;
+    const next = session.v9fs?.walk(mount, from, name, request) ?? mount.walk(from, name, request);
+    return then(next, node => {
       nodes.push(node);
       return step(node);
     });
@@ -200,14 +224,17 @@ function walkNames(fid: Fid, names: readonly string[], request: Request): Awaita
   }
 }
 
-function arrive(session: Session, fid: Fid, newfid: number, node: Node, request: Request): void {
+function arrive(session: Session, fid: Fid, newfid: number, node: Node, request: Request): Fid {
   // What was there when the walk began may be gone, or taken, by now.
   if (request.orphaned || fid.closed) throw new FsError('Ehungup');
-  if (newfid !== fid.number) session.fids.add(new Fid(newfid, fid.caller, fid.mount, node));
-  else {
-    fid.mustBeUnopened();
-    fid.node = node;
+  if (newfid !== fid.number) {
+    const arrived = new Fid(newfid, fid.caller, fid.mount, node);
+    session.fids.add(arrived);
+    return arrived;
   }
+  fid.mustBeUnopened();
+  fid.node = node;
+  return fid;
 }
 
 function clunk(session: Session, number: number, request: Request): void {
@@ -218,7 +245,16 @@ function clunk(session: Session, number: number, request: Request): void {
   session.abortRequestsOf(fid, request);
 }
 
-const wireQid = (node: Node): WireQid => node.qid;
+/** A file's qid where it is found by this name. */
+const qidOf = ({ v9fs }: Session, node: Node, name: string): WireQid =>
+  v9fs?.isLink(name, node) === true ? linkQid(node.qid) : node.qid;
+
+/** In plain 9P2000 a stream's waiting bytes are its length; v9fs takes a length for a promise. */
+const showsWaiting = ({ codec, v9fs }: Session): boolean => codec.dialect === '9P2000' && v9fs === undefined;
+
+function truncated({ inode }: Fid, { length }: StatChange): void {
+  if (inode !== undefined && length !== undefined) inode.size = length;
+}
 
 // ---- open ---------------------------------------------------------------------------------------
 
@@ -260,7 +296,7 @@ function open(
       handle.close();
       throw new FsError('Ehungup');
     }
-    fid.handle = handle;
+    fid.handle = session.v9fs?.opened(handle, fid.inode) ?? handle;
     fid.node = handle.node;
     return { type, tag: request.tag, qid: handle.node.qid, iounit: session.msize - IOHDRSZ };
   });
@@ -342,7 +378,7 @@ function readdir(session: Session, m: Message<'Treaddir'>, request: Request): Aw
   checkOffset(m.offset);
   return whenRoom(session, request, () => {
     const data = Buffer.allocUnsafe(Math.min(m.count, maxData(session)));
-    const n = reader.readFrom(m.offset, data, request, putDirent);
+    const n = reader.readFrom(m.offset, data, request, putDirent(session));
     return { type: 'Rreaddir', tag: m.tag, data: data.subarray(0, n) };
   });
 }
@@ -352,18 +388,25 @@ const DT_DIR = 4;
 const DT_REG = 8;
 
 /** qid[13] offset[8] type[1] name[s], diod's protocol.md. */
-const putDirent: PutEntry = ({ name, node, next }, into, at, end) => {
-  const size = 13 + 8 + 1 + 2 + Buffer.byteLength(name);
-  if (at + size > end) return undefined;
-  const { type, vers, path } = node.qid;
-  at = into.writeUInt8(type, at);
-  at = into.writeUInt32LE(vers, at);
-  at = into.writeBigUInt64LE(BigInt(path), at);
-  at = into.writeBigUInt64LE(BigInt(next), at);
-  at = into.writeUInt8(isDir(node) ? DT_DIR : DT_REG, at);
-  at = into.writeUInt16LE(Buffer.byteLength(name), at);
-  return at + into.write(name, at);
-};
+const putDirent =
+  (session: Session): PutEntry =>
+  ({ name, node, next }, into, at, end) => {
+    const size = 13 + 8 + 1 + 2 + Buffer.byteLength(name);
+    if (at + size > end) return undefined;
+    const { type, vers, path } = qidOf(session, node, name);
+    at = into.writeUInt8(type, at);
+    at = into.writeUInt32LE(vers, at);
+    at = into.writeBigUInt64LE(BigInt(path), at);
+    at = into.writeBigUInt64LE(BigInt(next), at);
+    at = into.writeUInt8(kindOf(session, node, name), at);
+    at = into.writeUInt16LE(Buffer.byteLength(name), at);
+    return at + into.write(name, at);
+  };
+
+function kindOf({ v9fs }: Session, node: Node, name: string): number {
+  if (v9fs?.isLink(name, node) === true) return DT_LNK;
+  return isDir(node) ? DT_DIR : DT_REG;
+}
 
 // ---- small things -------------------------------------------------------------------------------
 

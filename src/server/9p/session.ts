@@ -21,6 +21,7 @@ import { negotiate, type Message, type TName } from './messages.ts';
 import { Outbox, type DirectWriter } from './outbox.ts';
 import { Request, type ReadReply } from './request.ts';
 import { format } from './trace.ts';
+import { Recogniser, V9fs } from './v9fs/index.ts';
 
 export const MIN_MSIZE = 512;
 export const MAX_MSIZE = 1024 * 1024;
@@ -81,6 +82,10 @@ export class Session {
   private readonly limits: Limits;
   private readonly pending = new Map<number, Request>();
   private negotiated: Codec | undefined;
+  /** The help that Linux's 9p file system needs; other clients get none. */
+  v9fs: V9fs | undefined;
+  /** Until it is known who the client is. */
+  private recogniser: Recogniser | undefined;
   private writeBytes = 0;
   private readonly handshake: NodeJS.Timeout;
   private closed = false;
@@ -139,6 +144,7 @@ export class Session {
     this.options.trace?.(`-> ${format(message)}`);
     if (message.type === 'Tversion') return this.version(message);
     if (this.negotiated === undefined) return this.sendError(tag, new FsError('Eversion'));
+    if (this.recogniser !== undefined) this.recognise(this.recogniser, message);
     if (message.type === 'Tflush') return this.flush(tag, message.oldtag);
     if (this.pending.has(tag)) return this.sendError(tag, new FsError('Eduptag', String(tag)));
     if (this.pending.size >= this.limits.tags) return this.sendError(tag, new FsError('Ebusy'));
@@ -155,6 +161,17 @@ export class Session {
       this.sendError(tag, new FsError('Ebadmsg', error.message));
     }
     return undefined;
+  }
+
+  private recognise(recogniser: Recogniser, message: Message<TName>): void {
+    const client = recogniser.judge(message);
+    if (client === 'v9fs') this.helpV9fs();
+    if (client !== undefined) this.recogniser = undefined;
+  }
+
+  /** The client is Linux's 9p file system. */
+  helpV9fs(): void {
+    this.v9fs ??= new V9fs(this.codec.dialect, this.msize);
   }
 
   private run(message: Message<TName>): void {
@@ -264,6 +281,7 @@ export class Session {
     this.msize = msize;
     this.framer.maxSize = dialect === undefined ? FIRST_MSIZE : msize;
     this.negotiated = dialect === undefined ? undefined : codecFor(dialect);
+    this.recogniser = dialect === undefined ? undefined : new Recogniser(dialect);
     this.sendMessage({ type: 'Rversion', tag: message.tag, msize, version: dialect ?? 'unknown' });
   }
 
@@ -276,6 +294,7 @@ export class Session {
     }
     for (const fid of this.fids.clear()) this.closeFid(fid);
     this.negotiated = undefined;
+    this.v9fs = undefined;
   }
 
   /** flush(5). A flush is itself in flight while it waits, so that it can be flushed. */
