@@ -167,19 +167,7 @@ describe('a FUSE mount', function () {
 
   // ---- an ordinary user -------------------------------------------------------------------------
 
-  /** As on a machine with udev, and with Alice; what the files say can be changed. */
-  const ordinary = ({ device = '0666', passwd = `alice:x:${ALICE}:${ALICE}::/:/bin/sh`, conf = '' } = {}) => `
-    mkdir ${work}/over
-    mount -t tmpfs none ${work}/over
-    cd ${work}/over
-    mknod fuse c 10 229
-    chmod ${device} fuse
-    { cat /etc/passwd; echo '${passwd}'; } >passwd
-    echo '${conf}' >fuse.conf
-    mount --bind fuse /dev/fuse
-    mount --bind passwd /etc/passwd
-    mount --bind fuse.conf /etc/fuse.conf
-    cd /`;
+  const ordinary = (files = {}): string => Namespace.ordinary(work, files);
 
   describe('of an ordinary user', () => {
     before(function () {

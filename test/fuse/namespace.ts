@@ -16,13 +16,20 @@ export const MOUNTER: readonly string[] = [process.execPath, `${ROOM}test/fuse/m
  * that puts both below `dir`.
  */
 export function mounterIn(dir: string): { command: readonly string[]; script: string } {
+  const { node, slashnet } = sourcesIn(dir);
   return {
-    command: [`${dir}/node`, `${dir}/slashnet/test/fuse/mounter.mjs`],
+    command: [node, `${slashnet}/test/fuse/mounter.mjs`],
     script: `
       mkdir ${dir}/slashnet; touch ${dir}/node
       mount --bind '${ROOM}' ${dir}/slashnet
       mount --bind '${process.execPath}' ${dir}/node`,
   };
+}
+
+/** Where Node and the sources are: really, or where `mounterIn` puts them. */
+export function sourcesIn(dir: string | undefined): { node: string; slashnet: string } {
+  if (dir === undefined) return { node: process.execPath, slashnet: ROOM.replace(/\/$/, '') };
+  return { node: `${dir}/node`, slashnet: `${dir}/slashnet` };
 }
 
 /** A user of the tests' own. */
@@ -94,6 +101,12 @@ export class Lines {
     return this.says(line);
   }
 
+  /** All that it still says, to its end. */
+  async everything(): Promise<string> {
+    await this.closed;
+    return this.text + this.errors;
+  }
+
   async kill(): Promise<void> {
     this.child.kill('SIGKILL');
     await this.closed;
@@ -134,6 +147,28 @@ export class Namespace {
     const made = await Namespace.make(['-m'], `${script}\n${setup}`);
     made.command = command;
     return made;
+  }
+
+  /**
+   * A script that makes a machine as with udev and with Alice, in a namespace of mounts; what its files
+   * say can be changed.
+   */
+  static ordinary(
+    work: string,
+    { device = '0666', passwd = `alice:x:${ALICE}:${ALICE}::/:/bin/sh`, conf = '' } = {},
+  ): string {
+    return `
+    mkdir ${work}/over
+    mount -t tmpfs none ${work}/over
+    cd ${work}/over
+    mknod fuse c 10 229
+    chmod ${device} fuse
+    { cat /etc/passwd; echo '${passwd}'; } >passwd
+    echo '${conf}' >fuse.conf
+    mount --bind fuse /dev/fuse
+    mount --bind passwd /etc/passwd
+    mount --bind fuse.conf /etc/fuse.conf
+    cd /`;
   }
 
   /** A namespace in which this user is root: really, or in a user namespace. */
