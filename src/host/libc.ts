@@ -16,6 +16,7 @@ const socketC = libc.func('int socket(int domain, int type, int protocol)');
 const sendtoC = libc.func(
   'long sendto(int fd, const uint8_t *data, unsigned long size, int flags, const uint8_t *address, uint32_t length)',
 );
+const writeC = libc.func('long write(int fd, const uint8_t *data, unsigned long size)');
 const closeC = libc.func('int close(int fd)');
 
 // socket(7), tcp(7), ip(7), ipv6(7), unix(7); values of asm-generic/socket.h and netinet/*.h
@@ -128,6 +129,14 @@ export function tcpInfo(fd: number): TcpInfo | undefined {
 export function bytesWaiting(fd: number): number {
   const value = [0];
   return (ioctlIntC(fd, FIONREAD, value) as number) === 0 ? value[0]! : 0;
+}
+
+/**
+ * write(2) of the first `length` bytes: 0, or the errno. For small messages; it takes half the time of
+ * fs.writeSync.
+ */
+export function writeFrame(fd: number, frame: Buffer, length: number): number {
+  return (writeC(fd, frame, length) as number) < 0 ? koffi.errno() : 0;
 }
 
 /** What kind of socket an fd is, and for TCP its own address; undefined when it is no socket. */

@@ -10,6 +10,8 @@ export interface Caller {
   readonly gid: number;
   /** Supplementary groups; undefined where nobody can tell them. */
   readonly groups: readonly number[] | undefined;
+  /** Nobody vouches for him: he is the same as nobody else. */
+  readonly anonymous?: true;
 }
 
 /** The uid and gid shown for whom nobody vouches: Linux's overflow id. */
@@ -22,16 +24,16 @@ const NONE = 'none';
  * unauthenticated connection opens is not another's.
  */
 export function unauthenticated(): Caller {
-  return { name: NONE, uid: NOBODY, gid: NOBODY, groups: [] };
+  return { name: NONE, uid: NOBODY, gid: NOBODY, groups: [], anonymous: true };
 }
 
 export function sameCaller(a: Caller, b: Caller): boolean {
-  return a === b || (a.uid === b.uid && a.name !== NONE && b.name !== NONE);
+  return a === b || (a.uid === b.uid && a.anonymous === undefined && b.anonymous === undefined);
 }
 
 /** Group bits are for those whose groups somebody vouches for. */
 export function inGroup(caller: Caller, gid: number): boolean {
-  return caller.name !== NONE && (caller.gid === gid || caller.groups?.includes(gid) === true);
+  return caller.anonymous === undefined && (caller.gid === gid || caller.groups?.includes(gid) === true);
 }
 
 /** The host's user database. */

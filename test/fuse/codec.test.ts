@@ -9,7 +9,15 @@ import {
   putHeader,
   sizeOf,
 } from '../../src/server/fuse/codec.ts';
-import { IN_HEADER, OUT_HEADER, REPLIES, REQUESTS, type Op } from '../../src/server/fuse/kernel.ts';
+import {
+  IN_HEADER,
+  OUT_HEADER,
+  REPLIES,
+  REQUESTS,
+  type Op,
+  type ReplyBody,
+  type ReplyName,
+} from '../../src/server/fuse/kernel.ts';
 import { formatRequest } from '../../src/server/fuse/trace.ts';
 import { requestBytes } from './wire.ts';
 
@@ -185,16 +193,16 @@ describe('a FUSE reply', () => {
   });
 
   it('has its fields where the header file has them, and 0 for those left out', () => {
-    const frame = encodeReply('write', { size: 0x01020304 }, 7, Buffer.alloc(64, 0xff));
+    const frame = replyOf('write', { size: 0x01020304 }, 7, Buffer.alloc(64, 0xff));
     assert.deepEqual(frame, Buffer.concat([u32(24), i32(0), u64(7), u32(0x01020304), u32(0)]));
-    const open = encodeReply('open', { fh: 2 ** 33 + 5, openFlags: 17 }, 8, Buffer.alloc(64, 0xff));
+    const open = replyOf('open', { fh: 2 ** 33 + 5, openFlags: 17 }, 8, Buffer.alloc(64, 0xff));
     assert.deepEqual(open, Buffer.concat([u32(32), i32(0), u64(8), u64(2 ** 33 + 5), u32(17), u32(0)]));
   });
 
   it('of a file has an attribute for each of stat(2)', () => {
     const values = { ino: 1, size: 2, blocks: 3, atime: 4, mtime: 5, ctime: 6 };
     const more = { mode: 0o100644, nlink: 1, uid: 1000, gid: 1001, blksize: 4096 };
-    const frame = encodeReply('attr', { ...values, ...more }, 1, Buffer.alloc(200, 0xff));
+    const frame = replyOf('attr', { ...values, ...more }, 1, Buffer.alloc(200, 0xff));
     const attr = Buffer.concat([
       ...[1, 2, 3, 4, 5, 6].map(u64),
       ...[0, 0, 0, 0o100644, 1, 1000, 1001, 0, 4096, 0].map(u32),
@@ -202,6 +210,11 @@ describe('a FUSE reply', () => {
     assert.deepEqual(frame.subarray(OUT_HEADER + 16), attr);
   });
 });
+
+/** The whole reply. */
+function replyOf<N extends ReplyName>(name: N, body: ReplyBody<N>, unique: number, into: Buffer): Buffer {
+  return into.subarray(0, encodeReply(name, body, unique, into));
+}
 
 function readsOrSays(frame: Buffer): void {
   try {

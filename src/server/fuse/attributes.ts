@@ -13,10 +13,13 @@ const DT_REG = 8;
 
 const BLOCK = 4096;
 
-export function attributes(stat: Stat): ReplyBody<'attr'> {
+/** What an attr and an entry say of a file, in one shape; `nodeid` 0 is none, and an attr has none. */
+export function attributes(stat: Stat, nodeid = 0, entryValid = 0): ReplyBody<'attr'> & ReplyBody<'entry'> {
   const { owner, gid, mode } = stat.permissions;
   const dir = (stat.qid.type & 0x80) !== 0;
   return {
+    nodeid,
+    entryValid,
     ino: inode(stat.qid.path),
     size: stat.length,
     blocks: Math.ceil(stat.length / 512),
@@ -37,7 +40,7 @@ const NAME_SECONDS = 86_400;
 /** What the kernel is told of a file that it looked up, which is then its to forget. */
 export function entryOf(node: Node, nodeids: Nodeids): ReplyBody<'entry'> {
   const { nodeid } = nodeids.lookedUp(node);
-  return { ...attributes(node.stat()), nodeid, entryValid: node.separate === true ? 0 : NAME_SECONDS };
+  return attributes(node.stat(), nodeid, node.separate === true ? 0 : NAME_SECONDS);
 }
 
 /** 0 is no inode number, and programs take it for a deleted file. */

@@ -36,21 +36,21 @@ export function sizeOf(fields: Fields): number {
 // ---- decoding -----------------------------------------------------------------------------------
 
 /** The length that a frame says it has, its opcode and its number: readable even where the rest is not. */
-export function preamble(frame: Buffer): { length: number; opcode: number; unique: number } {
-  if (frame.length < IN_HEADER)
-    throw new MalformedRequest(`a request of ${frame.length} bytes has no header`);
+export function preamble(
+  frame: Buffer,
+  size = frame.length,
+): { length: number; opcode: number; unique: number } {
+  if (size < IN_HEADER) throw new MalformedRequest(`a request of ${size} bytes has no header`);
   return { length: frame.readUInt32LE(0), opcode: frame.readUInt32LE(4), unique: readU64(frame, 8) };
 }
 
-/** The request in `frame`, which holds exactly one; undefined for an opcode that is not in the table. */
-export function decode(frame: Buffer): Incoming | undefined {
-  const { length, opcode } = preamble(frame);
-  if (length !== frame.length) {
-    throw new MalformedRequest(`a request that says ${length} bytes has ${frame.length}`);
-  }
+/** The request in the first `size` bytes of `frame`; undefined for an opcode that is not in the table. */
+export function decode(frame: Buffer, size = frame.length): Incoming | undefined {
+  const { length, opcode } = preamble(frame, size);
+  if (length !== size) throw new MalformedRequest(`a request that says ${length} bytes has ${size}`);
   const decoder = DECODERS.get(opcode);
   if (decoder === undefined) return undefined;
-  const end = frame.length - 8 * frame.readUInt16LE(36); // total_extlen, in units of 8 bytes
+  const end = size - 8 * frame.readUInt16LE(36); // total_extlen, in units of 8 bytes
   if (end < IN_HEADER + decoder.size) throw new MalformedRequest(`${decoder.op}: shorter than its fields`);
   return { op: decoder.op, header: header(frame), body: decoder.body(frame, end) };
 }
@@ -65,8 +65,10 @@ function header(frame: Buffer): Header {
   };
 }
 
+/** Ids are small: only what is not makes a number that V8 keeps outside of its object. */
 function readU64(b: Buffer, at: number): number {
-  return b.readUInt32LE(at) + b.readUInt32LE(at + 4) * 2 ** 32;
+  const high = b.readUInt32LE(at + 4);
+  return high === 0 ? b.readUInt32LE(at) : b.readUInt32LE(at) + high * 2 ** 32;
 }
 
 interface Decoder {
@@ -78,7 +80,7 @@ interface Decoder {
 const GETTERS: Readonly<Record<Kind, (at: number) => string>> = {
   u16: at => `b.readUInt16LE(${at})`,
   u32: at => `b.readUInt32LE(${at})`,
-  u64: at => `(b.readUInt32LE(${at}) + b.readUInt32LE(${at + 4}) * 4294967296)`,
+  u64: at => `rt.u64(b, ${at})`,
 };
 
 const TAILS: Readonly<Record<Tail, string>> = {
@@ -91,6 +93,7 @@ const TAILS: Readonly<Record<Tail, string>> = {
 
 /** What the generated code calls. */
 const runtime = {
+  u64: readU64,
   name(b: Buffer, at: number, end: number): string {
     return b.toString('utf8', at, nul(b, at, end));
   },
@@ -152,16 +155,16 @@ export function putHeader(into: Buffer, length: number, error: number, unique: n
   writeU64(into, 8, unique);
 }
 
-/** A header and one struct, whole. */
+/** A header and one struct, whole; returns its length. */
 export function encodeReply<N extends ReplyName>(
   name: N,
   body: ReplyBody<N>,
   unique: number,
   into: Buffer,
-): Buffer {
+): number {
   const end = encode(name, body, into, OUT_HEADER);
   putHeader(into, end, 0, unique);
-  return into.subarray(0, end);
+  return end;
 }
 
 export function writeU64(into: Buffer, at: number, value: number): void {

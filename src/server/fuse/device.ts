@@ -7,12 +7,14 @@
  */
 import { closeSync, read } from 'node:fs';
 import type { Socket } from 'node:net';
-import { pipeSocket, writeNow } from '../../host/fd.ts';
+import { constants } from 'node:os';
+import { pipeSocket } from '../../host/fd.ts';
+import { writeFrame } from '../../host/libc.ts';
 import { MAX_REQUEST } from './kernel.ts';
 
 export interface DeviceEvents {
-  /** One request; the frame is lent for the call. */
-  request(frame: Buffer): void;
+  /** One request, in the first `size` bytes of a buffer that is lent for the call. */
+  request(buffer: Buffer, size: number): void;
   /** Unmounted, or broken; nothing more comes. Called once. */
   ended(error: NodeJS.ErrnoException | undefined): void;
 }
@@ -31,7 +33,7 @@ export class Device {
     this.socket = pipeSocket(fd, {
       buffer: this.buffer,
       callback: n => {
-        events.request(this.buffer.subarray(0, n));
+        events.request(this.buffer, n);
         return !this.closed;
       },
     });
@@ -56,23 +58,19 @@ export class Device {
         closeSync(this.fd);
         this.end(error);
       } else {
-        this.events.request(this.buffer.subarray(0, n));
+        this.events.request(this.buffer, n);
         this.readInPool();
       }
     });
   }
 
-  /** One reply or notification. False if nobody waits for it any more. */
-  write(frame: Buffer): boolean {
+  /** One reply or notification: the first `length` bytes. False if nobody waits for it any more. */
+  write(frame: Buffer, length: number): boolean {
     if (this.closed) return false;
-    try {
-      writeNow(this.fd, frame);
-      return true;
-    } catch (error) {
-      // ENOENT: the request is gone; ENODEV, ECONNABORTED, EPERM: so is the mount, and the reader learns it.
-      if (GONE.has((error as NodeJS.ErrnoException).code)) return false;
-      throw error;
-    }
+    const error = writeFrame(this.fd, frame, length);
+    // ENOENT: the request is gone; ENODEV, ECONNABORTED, EPERM: so is the mount, and the reader learns it.
+    if (error !== 0 && !GONE.has(error)) throw new Error(`write to /dev/fuse: errno ${error}`);
+    return error === 0;
   }
 
   /** Lets go of the descriptor, which ends a mount that nobody else holds. */
@@ -92,4 +90,5 @@ export class Device {
   }
 }
 
-const GONE = new Set<string | undefined>(['ENOENT', 'ENODEV', 'ECONNABORTED', 'EPERM', 'ENOTCONN']);
+const { ENOENT, ENODEV, ECONNABORTED, EPERM, ENOTCONN } = constants.errno;
+const GONE = new Set([ENOENT, ENODEV, ECONNABORTED, EPERM, ENOTCONN]);

@@ -18,6 +18,7 @@ export const putDirent: PutEntry = ({ name, node, next }, into, at, end) => {
   into.writeUInt32LE(length, at + 16);
   into.writeUInt32LE(direntType(node), at + 20);
   into.write(name, at + DIRENT);
+  into.fill(0, at + DIRENT + length, after);
   return after;
 };
 

@@ -16,11 +16,10 @@ import { pollBits } from './poll.ts';
 import { ReadReply, type Request } from './request.ts';
 import type { FuseSession } from './session.ts';
 
-/** A struct, the bytes of a directory, a read's frame with n bytes in it, or nothing but success. */
+/** A struct, a frame with n bytes of a file or directory in it, or nothing but success. */
 export type Answer =
   | { [N in ReplyName]: { readonly struct: N; readonly body: ReplyBody<N> } }[ReplyName]
-  | { readonly bytes: Buffer }
-  | { readonly read: ReadReply; readonly n: number }
+  | { readonly struct?: undefined; readonly read: ReadReply; readonly n: number }
   | undefined;
 
 type Handler<N extends Op> = (session: FuseSession, body: Body<N>, request: Request) => Awaitable<Answer>;
@@ -44,10 +43,8 @@ export const HANDLERS: { readonly [N in Op]: Handler<N> } = {
   READ: read,
   WRITE: write,
   POLL: poll,
-  READDIR: (session, m, request) => ({ bytes: directory(session, m, request, putDirent) }),
-  READDIRPLUS: (session, m, request) => ({
-    bytes: directory(session, m, request, putDirentPlus(session.nodeids)),
-  }),
+  READDIR: (session, m, request) => directory(session, m, request, putDirent),
+  READDIRPLUS: (session, m, request) => directory(session, m, request, putDirentPlus(session.nodeids)),
   RELEASE: release,
   RELEASEDIR: release,
   // close(2), fsync(2): what was written is with the network already.
@@ -194,7 +191,7 @@ function open(session: FuseSession, mode: OpenMode, flags: number, request: Requ
 
 function openFlags(handle: Handle): number {
   if (isDir(handle.node)) return 0;
-  return FOPEN.DIRECT_IO | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
+  return FOPEN.DIRECT_IO | FOPEN.NOFLUSH | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
 }
 
 function release(session: FuseSession, { fh }: { readonly fh: number }): Answer {
@@ -257,10 +254,10 @@ function directory(
   { fh, offset, size }: Body<'READDIR'>,
   request: Request,
   put: PutEntry,
-): Buffer {
+): Answer {
   const file = session.files.get(fh);
   if (!isDir(file.handle.node)) throw new FsError('Enotdir');
   file.dir ??= new DirReader(file.handle.node);
-  const bytes = Buffer.alloc(Math.min(size, MAX_TRANSFER));
-  return bytes.subarray(0, file.dir.readFrom(offset, bytes, request, put));
+  const reply = new ReadReply(Math.min(size, MAX_TRANSFER));
+  return { read: reply, n: file.dir.readFrom(offset, reply.room(size), request, put) };
 }

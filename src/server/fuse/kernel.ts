@@ -251,6 +251,8 @@ export const INIT = {
 export const FOPEN = {
   /** Nothing is kept in the page cache, and the length is not believed. */
   DIRECT_IO: 1 << 0,
+  /** close(2) has nothing to say (7.35; older kernels ask all the same). */
+  NOFLUSH: 1 << 5,
   /** No position: reads and writes of one descriptor do not wait for one another. */
   STREAM: 1 << 4,
 } as const;

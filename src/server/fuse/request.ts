@@ -60,10 +60,10 @@ export class ReadReply implements Reply {
   }
 
   /** Hands the whole reply with n bytes of data to `write`. */
-  send(n: number, unique: number, write: (frame: Buffer) => void): void {
+  send(n: number, unique: number, write: (frame: Buffer, length: number) => void): void {
     const frame = this.buffer ?? Buffer.allocUnsafe(OUT_HEADER);
     putHeader(frame, OUT_HEADER + n, 0, unique);
-    write(frame.subarray(0, OUT_HEADER + n));
+    write(frame, OUT_HEADER + n);
     this.drop();
   }
 }

@@ -61,7 +61,7 @@ export class FuseSession {
     this.ready.catch(() => {});
     this.ended = new Promise(resolve => (this.endedBy = resolve));
     this.device = new Device(fd, {
-      request: frame => this.receive(frame),
+      request: (buffer, size) => this.receive(buffer, size),
       ended: error => this.over(error),
     });
   }
@@ -81,9 +81,9 @@ export class FuseSession {
 
   // ---- the way in -------------------------------------------------------------------------------
 
-  private receive(frame: Buffer): void {
+  private receive(buffer: Buffer, size: number): void {
     if (this.closed) return;
-    const incoming = this.decode(frame);
+    const incoming = this.decode(buffer, size);
     if (incoming === undefined) return;
     this.options.trace?.(`-> ${formatRequest(incoming)}`);
     const { op, body } = incoming;
@@ -93,11 +93,11 @@ export class FuseSession {
     else this.run(incoming);
   }
 
-  private decode(frame: Buffer): Incoming | undefined {
+  private decode(buffer: Buffer, size: number): Incoming | undefined {
     try {
-      const incoming = decode(frame);
+      const incoming = decode(buffer, size);
       if (incoming === undefined) {
-        const { opcode, unique } = preamble(frame);
+        const { opcode, unique } = preamble(buffer, size);
         this.options.log.debug({ opcode }, 'a FUSE request that is not known here');
         this.writeError(unique, ERRNO.ENOSYS);
       }
@@ -155,16 +155,9 @@ export class FuseSession {
   private send(request: Request, answer: Answer): void {
     const { unique } = request.header;
     if (answer === undefined) this.writeError(unique, 0);
-    else if ('read' in answer) answer.read.send(answer.n, unique, frame => this.write(frame));
-    else if ('bytes' in answer) this.write(this.frame(answer.bytes, unique));
-    else this.write(encodeReply(answer.struct, answer.body, unique, this.out));
-  }
-
-  private frame(bytes: Buffer, unique: number): Buffer {
-    const frame = Buffer.allocUnsafe(OUT_HEADER + bytes.length);
-    putHeader(frame, frame.length, 0, unique);
-    bytes.copy(frame, OUT_HEADER);
-    return frame;
+    else if (answer.struct !== undefined) {
+      this.write(this.out, encodeReply(answer.struct, answer.body, unique, this.out));
+    } else answer.read.send(answer.n, unique, this.write);
   }
 
   private failed(op: Op, request: Request, thrown: unknown): void {
@@ -184,20 +177,20 @@ export class FuseSession {
   /** A reply without content: success is 0. */
   private writeError(unique: number, errno: number): void {
     putHeader(this.out, OUT_HEADER, -errno, unique);
-    this.write(this.out.subarray(0, OUT_HEADER));
+    this.write(this.out, OUT_HEADER);
   }
 
-  private write(frame: Buffer): void {
-    this.options.trace?.(`<- ${frame.readUInt32LE(8)} error ${-frame.readInt32LE(4)} ${frame.length} bytes`);
-    this.device.write(frame);
-  }
+  private readonly write = (frame: Buffer, length: number): void => {
+    this.options.trace?.(`<- ${frame.readUInt32LE(8)} error ${-frame.readInt32LE(4)} ${length} bytes`);
+    this.device.write(frame, length);
+  };
 
   /** Tells the kernel that somebody who polls a file should look again. */
   private wake(file: OpenFile): void {
     for (const kh of file.polls) {
-      const frame = encodeReply('pollWakeup', { kh }, 0, this.out);
-      frame.writeInt32LE(NOTIFY_POLL, 4);
-      this.write(frame);
+      const length = encodeReply('pollWakeup', { kh }, 0, this.out);
+      this.out.writeInt32LE(NOTIFY_POLL, 4);
+      this.write(this.out, length);
     }
     file.polls.clear();
   }
