@@ -16,6 +16,7 @@ const socketC = libc.func('int socket(int domain, int type, int protocol)');
 const sendtoC = libc.func(
   'long sendto(int fd, const uint8_t *data, unsigned long size, int flags, const uint8_t *address, uint32_t length)',
 );
+const readC = libc.func('long read(int fd, uint8_t *into, unsigned long size)');
 const writeC = libc.func('long write(int fd, const uint8_t *data, unsigned long size)');
 const closeC = libc.func('int close(int fd)');
 
@@ -137,6 +138,11 @@ export function bytesWaiting(fd: number): number {
  */
 export function writeFrame(fd: number, frame: Buffer, length: number): number {
   return (writeC(fd, frame, length) as number) < 0 ? koffi.errno() : 0;
+}
+
+/** read(2): how many bytes, or -1 for whatever reason; for messages that are probably there. */
+export function readFrame(fd: number, into: Buffer): number {
+  return readC(fd, into, into.length) as number;
 }
 
 /** What kind of socket an fd is, and for TCP its own address; undefined when it is no socket. */
