@@ -10,7 +10,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, closeSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -75,6 +85,18 @@ function wire(): [number, number] {
   assert.equal(socketpairC(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
   for (const fd of pair) setsockoptC(fd, SOL_SOCKET, SO_SNDBUF, [1 << 20], 4);
   return pair as [number, number];
+}
+
+const MEMORY_MIB = 256;
+
+/** The guest's memory is a file that it maps and executes: in /dev/shm, where that is large enough and lets it. */
+function memoryDir(): string {
+  const shm = readFileSync('/proc/mounts', 'utf8')
+    .split('\n')
+    .find(line => line.split(' ')[1] === '/dev/shm');
+  if (shm === undefined || /\bnoexec\b/.test(shm)) return tmpdir();
+  const { bavail, bsize } = statfsSync('/dev/shm');
+  return bavail * bsize > MEMORY_MIB * 1024 * 1024 ? '/dev/shm' : tmpdir();
 }
 
 /** Between a script's output and its exit status; no script prints it. */
@@ -147,8 +169,7 @@ export class Guest {
     });
     this.kernel = spawn('linux.uml', this.commandLine(), {
       stdio: ['pipe', 'ignore', 'pipe', far, 'pipe', 'pipe'],
-      // The guest's memory is a file there; a disk would be slow.
-      env: { ...process.env, TMPDIR: '/dev/shm' },
+      env: { ...process.env, TMPDIR: memoryDir() },
       // A group of its own: the guest's processes are processes of this host.
       detached: true,
     });
@@ -176,7 +197,7 @@ export class Guest {
   private commandLine(): string[] {
     return [
       ...[
-        'mem=256M',
+        `mem=${MEMORY_MIB}M`,
         `uml_dir=${this.dir}/`,
         'umid=uml',
         'root=none',
