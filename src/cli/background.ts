@@ -16,8 +16,9 @@ const READY = 'SLASHNET_READY_FD';
 const OK = 'ready\n';
 
 export async function serveInBackground(flags: ServeFlags): Promise<void> {
-  if (flags.listen?.some(({ kind }) => kind === 'stdio') === true) {
-    tell('serve: stdin and stdout cannot be served from the background');
+  const wrong = notInBackground(flags);
+  if (wrong !== undefined) {
+    tell(`serve: ${wrong}`);
     process.exitCode = EXIT.usage;
     return;
   }
@@ -37,6 +38,13 @@ export async function serveInBackground(flags: ServeFlags): Promise<void> {
   if (said === OK) return;
   tell(`serve: ${said === '' ? 'it ended before it was ready' : said}`);
   process.exitCode = 1;
+}
+
+function notInBackground({ listen, trace }: ServeFlags): string | undefined {
+  if (listen?.some(({ kind }) => kind === 'stdio') === true) {
+    return 'stdin and stdout cannot be served from the background';
+  }
+  return trace === true ? 'nobody would see the trace of a server in the background' : undefined;
 }
 
 /** The command line of the child: these flags without --background. */

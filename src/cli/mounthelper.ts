@@ -20,7 +20,7 @@ export class MountOptionError extends Error {}
 export function fromMountHelper(args: readonly string[], commands: readonly string[]): readonly string[] {
   if (args[0]?.startsWith('/') === true && args[1] === '-o') {
     throw new MountOptionError(
-      `the line of fstab lacks its source: net ${args[0]} fuse.slashnet ${args[2] ?? 'defaults'} 0 0`,
+      `the line of fstab lacks its source: slashnet ${args[0]} fuse.slashnet ${args[2] ?? 'defaults'} 0 0`,
     );
   }
   const [source, dir, ...rest] = args;

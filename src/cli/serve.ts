@@ -54,7 +54,7 @@ export function register(program: Command): void {
         .default(0o600, '600'),
     )
     .option('--conversations <n>', 'most conversations of a protocol at a time', count, 16384)
-    .option('--trace', 'print every 9P message to stderr')
+    .option('--trace', 'print every 9P and FUSE message to stderr')
     .option('--log-level <level>', LEVELS.join(', '), level, 'info')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServeFlags) => {

@@ -39,7 +39,7 @@ describe('the command line of a mount helper', () => {
   });
 
   it('without its source is shown the line that would be right', () => {
-    assert.throws(() => translate('/net', '-o', 'rw'), /net \/net fuse\.slashnet rw 0 0/);
+    assert.throws(() => translate('/net', '-o', 'rw'), /: slashnet \/net fuse\.slashnet rw 0 0/);
   });
 
   it('is told from every other', () => {

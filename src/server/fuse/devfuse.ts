@@ -43,7 +43,7 @@ function cannotOpen({ code, message }: NodeJS.ErrnoException): DoorError {
       );
     case 'EACCES':
       return new DoorError(
-        `${DEVICE} is closed to ${hostUsers().userName(process.getuid!())}; to open it, as root: ${howToOpen()}`,
+        `${DEVICE} is closed to ${hostUsers().userName(process.getuid!())}; to open it, as root of the machine: ${howToOpen()}`,
       );
     default:
       return new DoorError(`${DEVICE} cannot be opened: ${message}`);

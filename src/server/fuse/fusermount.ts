@@ -126,7 +126,8 @@ function powerless(): string {
   if (/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'))) {
     return (
       `${PROGRAM} cannot become root, since slashnet was started under no_new_privs (sandboxes do that, and ` +
-      'NoNewPrivileges= of systemd); start it outside, or mount as root and pass it: mount.fuse3'
+      'NoNewPrivileges= of systemd); start it outside, or have root mount it: ' +
+      'mount -t fuse.slashnet -o setuid=USER,drop_privileges slashnet DIR'
     );
   }
   return (
