@@ -1,6 +1,8 @@
 /** The entries of a directory, from Rread's stats (9P2000, .u) or from Rreaddir (.L). */
+import { QTDIR } from '../netfs/node.ts';
 import type { Codec } from '../server/9p/codec.ts';
 import type { Fid } from './fid.ts';
+import { knownError } from './error.ts';
 import { fromWireStat, type Qid, type Stat } from './stat.ts';
 
 export interface Entry {
@@ -12,6 +14,8 @@ export interface Entry {
 
 /** Reads an opened directory from its beginning, without `.` and `..`, in the server's order. */
 export async function entries(dir: Fid, signal?: AbortSignal): Promise<Entry[]> {
+  // Of another file, 9P2000 would give the bytes.
+  if ((dir.qid.type & QTDIR) === 0) throw knownError('Enotdir');
   const found = await (dir.connection.dialect === '9P2000.L' ? readdir(dir, signal) : readStats(dir, signal));
   return found.filter(({ name }) => name !== '.' && name !== '..');
 }

@@ -77,6 +77,11 @@ for (const dialect of DIALECTS) {
       );
     });
 
+    it('do not list what is no directory', async () => {
+      await assert.rejects(client.readdir('tcp/stats'), { name: 'NinepError', text: 'not a directory' });
+      assert((await client.readdir('')).length > 0);
+    });
+
     it('list many conversations', async () => {
       const files = await Promise.all(Array.from({ length: 300 }, () => client.open('tcp/clone', 'rw')));
       const names = (await client.ls('tcp')).map(({ name }) => name);
