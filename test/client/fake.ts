@@ -95,10 +95,10 @@ export class FakeServer {
     return message;
   }
 
-  async open(): Promise<Message> {
+  async open(qid = FILE): Promise<Message> {
     return this.dialect === '9P2000.L'
-      ? this.answer('Tlopen', 'Rlopen', { qid: FILE, iounit: 0 })
-      : this.answer('Topen', 'Ropen', { qid: FILE, iounit: 0 });
+      ? this.answer('Tlopen', 'Rlopen', { qid, iounit: 0 })
+      : this.answer('Topen', 'Ropen', { qid, iounit: 0 });
   }
 
   fail(tag: number, ename: string, errno: number): void {

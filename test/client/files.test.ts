@@ -407,7 +407,7 @@ describe('listing a directory', () => {
       };
       const listing = client.readdir('tcp');
       await server.walk(DIR);
-      await server.open();
+      await server.open(DIR);
       const first = page('0', '1');
       await server.answer('Tread', 'Rread', { data: first });
       const second = await server.answer('Tread', 'Rread', { data: page('clone') });
@@ -438,7 +438,7 @@ describe('listing a directory', () => {
     const { client, server } = await attached({ dialect: '9P2000.L' });
     const listing = client.readdir('tcp');
     await server.walk(DIR);
-    await server.open();
+    await server.open(DIR);
     const data = Buffer.concat([entry('.', 1), entry('..', 2), entry('0', 77)]);
     await server.answer('Treaddir', 'Rreaddir', { data });
     const second = await server.answer('Treaddir', 'Rreaddir', { data: Buffer.alloc(0) });
@@ -462,7 +462,7 @@ describe('listing a directory', () => {
         const { client, server } = await attached({ dialect });
         const listing = client.readdir('tcp');
         await server.walk(DIR);
-        await server.open();
+        await server.open(DIR);
         const part = { data: data.subarray(0, cut) };
         if (dialect === '9P2000.L') await server.answer('Treaddir', 'Rreaddir', part);
         else await server.answer('Tread', 'Rread', part);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { formatIp, parseIp } from '../../src/netfs/address.ts';
-import { close, eventually, forEachDialect, type Call, type Conv, type Fixture } from '../support/fixture.ts';
+import { close, eventually, forEachDoor, type Call, type Conv, type Fixture } from '../support/fixture.ts';
 import { call, closedPort, ending, receive, Tarpit } from '../support/remote.ts';
 
 const CHUNK = Buffer.alloc(64 * 1024);
@@ -15,7 +15,7 @@ const LINE = new RegExp(
     ' katimer\\.start \\d+ katimer\\.count \\d+\\n$',
 );
 
-forEachDialect('the first word of status is', t => {
+forEachDoor('the first word of status is', t => {
   let tarpit: Tarpit;
   before(async () => (tarpit = await Tarpit.dig()));
   after(() => tarpit.fill());
@@ -99,7 +99,7 @@ forEachDialect('the first word of status is', t => {
   });
 });
 
-forEachDialect('status', t => {
+forEachDoor('status', t => {
   it("is 9front's line in every state", async () => {
     const { dir } = await t.connect();
     for (const conv of [await t.clone(), await t.announce(), { dir }]) {
@@ -138,7 +138,7 @@ forEachDialect('status', t => {
   });
 });
 
-forEachDialect('local and remote', t => {
+forEachDoor('local and remote', t => {
   it('are `::!0` and a newline until there is something to tell', async () => {
     const { dir } = await t.clone();
     for (const file of ['local', 'remote']) assert.equal(await t.text(`${dir}/${file}`), '::!0\n');
@@ -167,7 +167,7 @@ forEachDialect('local and remote', t => {
   });
 });
 
-forEachDialect(
+forEachDoor(
   'tcp/stats',
   t => {
     const stats = async (): Promise<Map<string, number>> => {

@@ -1,11 +1,21 @@
 /** The tree: names, modes, owners, qids, walking and listing. ip(3), net-contract 1 and 10. */
 import assert from 'node:assert/strict';
-import type { Client } from '../../src/client/index.ts';
+import { constants } from 'node:fs';
 import { codecFor } from '../../src/server/9p/codec.ts';
 import { IOHDRSZ } from '../../src/server/9p/messages.ts';
 import { GLENDA, people } from '../support/callers.ts';
-import { eventually, forEachDialect, type Fixture } from '../support/fixture.ts';
+import {
+  eventually,
+  forEachDialect,
+  forEachDoor,
+  isRefusal,
+  onFuse,
+  type NinepFixture,
+} from '../support/fixture.ts';
+import type { DirEntry, FuseFile } from '../support/fusefs.ts';
+import type { Tree } from '../support/tree.ts';
 
+const { O_CREAT, O_RDWR } = constants;
 const DENIED = ['permission denied', 'EACCES'] as const;
 const CONVERSATION = ['ctl', 'data', 'err', 'listen', 'local', 'remote', 'status'];
 
@@ -32,12 +42,12 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
 
 const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1'];
 
-const names = async (client: Client, path: string): Promise<string[]> =>
+const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
 
 const lastOf = (path: string): string => path.split('/').at(-1)! || '/';
 
-forEachDialect('the tree', t => {
+forEachDoor('the tree', t => {
   beforeEach(async () => {
     await t.clone();
     await t.clone();
@@ -65,19 +75,17 @@ forEachDialect('the tree', t => {
     }
   });
 
-  it('gives every file a qid of its own, of version 0, the same wherever it is told', async () => {
+  it('gives every file a qid of its own, the same wherever it is told', async () => {
     const seen = new Map<number, string>();
     for (const [path] of FILES) {
-      const { qid } = await t.client.walk(path);
+      const { qid } = await t.client.stat(path);
       assert.equal(seen.get(qid.path), undefined, path);
       seen.set(qid.path, path);
-      assert.equal(qid.type, DIRECTORIES.includes(path) ? 0x80 : 0, path);
-      assert.equal(qid.vers, 0, path);
       assert.deepEqual((await t.client.stat(path)).qid, qid, path);
     }
     for (const path of DIRECTORIES) {
       for (const { name, qid } of await t.client.readdir(path)) {
-        assert.deepEqual(qid, (await t.client.walk(`${path}/${name}`)).qid, `${path}/${name}`);
+        assert.equal(seen.get(qid.path), path === '' ? name : `${path}/${name}`);
       }
     }
   });
@@ -90,7 +98,7 @@ forEachDialect('the tree', t => {
     }
   });
 
-  if (t.dialect === '9P2000.L') {
+  if (t.door !== '9P2000') {
     it('shows a length of 0 for a stream that has bytes, so that nobody stops reading there', async () => {
       const { dir, socket } = await t.connect();
       socket.write('12345');
@@ -98,7 +106,7 @@ forEachDialect('the tree', t => {
       assert.equal((await t.client.stat(`${dir}/data`)).length, 0);
     });
   }
-  if (t.dialect === '9P2000') {
+  if (t.door === '9P2000') {
     it('shows how many bytes wait in a stream as the length of data', async () => {
       const { data, dir, socket } = await t.connect();
       socket.write('12345');
@@ -126,26 +134,85 @@ forEachDialect('the tree', t => {
   it('opens directories for reading only', async () => {
     for (const path of DIRECTORIES) {
       await t.touch(path, 'r');
-      await assert.rejects(t.touch(path, 'w'), { name: 'NinepError' });
-      await assert.rejects(t.touch(path, 'rw'), { name: 'NinepError' });
+      await assert.rejects(t.touch(path, 'w'), isRefusal);
+      await assert.rejects(t.touch(path, 'rw'), isRefusal);
     }
   });
 });
 
-forEachDialect(
+forEachDoor(
   'the owner of the tree',
   t => {
     it("is the server's", async () => {
       await t.clone();
       for (const [path] of FILES.filter(([path]) => !path.startsWith('tcp/1'))) {
         const { owner, group, uid, gid } = await t.client.stat(path);
-        if (t.dialect !== '9P2000.L') assert.deepEqual([owner, group], ['glenda', 'glenda'], path);
-        if (t.dialect !== '9P2000') assert.deepEqual([uid, gid], [GLENDA.uid, GLENDA.gid], path);
+        if (t.door !== '9P2000.L' && t.door !== 'FUSE')
+          assert.deepEqual([owner, group], ['glenda', 'glenda'], path);
+        if (t.door !== '9P2000') assert.deepEqual([uid, gid], [GLENDA.uid, GLENDA.gid], path);
       }
     });
   },
   () => ({ owner: GLENDA, users: people }),
 );
+
+forEachDoor('a path', t => {
+  beforeEach(() => t.clone());
+
+  it('goes up with ..', async () => {
+    const paths: Record<string, string> = {
+      'tcp/..': '',
+      'tcp/0/..': 'tcp',
+      'tcp/0/../clone': 'tcp/clone',
+      'tcp/../tcp/0/../0/ctl': 'tcp/0/ctl',
+    };
+    for (const [path, same] of Object.entries(paths)) {
+      assert.deepEqual((await t.client.stat(path)).qid, (await t.client.stat(same)).qid, path);
+    }
+  });
+
+  for (const path of [
+    'udp',
+    'TCP',
+    'tcp/1',
+    'tcp/00',
+    'tcp/007',
+    'tcp/-0',
+    'tcp/+0',
+    'tcp/0x0',
+    'tcp/0e0',
+    'tcp/0.0',
+    'tcp/ 0',
+    'tcp/0 ',
+    'tcp/\u0660',
+    'tcp/99999999999999999999',
+    'tcp/Clone',
+    'tcp/toString',
+    'tcp/__proto__',
+    'tcp/0/nothing',
+    'tcp/0/__proto__',
+    'tcp/0/constructor',
+    'tcp/0/snoop',
+  ]) {
+    it(`to ${JSON.stringify(path)} finds nothing`, async () => {
+      await t.refuses(t.client.stat(path), 'file does not exist', 'ENOENT');
+    });
+  }
+
+  it('through a file that is no directory is refused', async () => {
+    for (const path of ['tcp/clone/x', 'tcp/clone/..', 'tcp/0/ctl/x', 'tcp/0/ctl/..']) {
+      await t.refuses(t.client.stat(path), 'not a directory', 'ENOTDIR');
+    }
+  });
+
+  // The tree itself knows its names and no limit.
+  if (t.door !== 'in process') {
+    it('of a name that is too long is told so', async () => {
+      await t.refuses(t.client.stat('x'.repeat(256)), 'file name too long', 'ENAMETOOLONG');
+      await t.refuses(t.client.stat('x'.repeat(255)), 'file does not exist', 'ENOENT');
+    });
+  }
+});
 
 forEachDialect('a walk', t => {
   beforeEach(() => t.clone());
@@ -178,33 +245,23 @@ forEachDialect('a walk', t => {
     assert.equal((await again.read(0, 32)).toString(), '0');
   });
 
-  for (const path of [
-    'udp',
-    'TCP',
-    'tcp/1',
-    'tcp/00',
-    'tcp/007',
-    'tcp/-0',
-    'tcp/+0',
-    'tcp/0x0',
-    'tcp/0e0',
-    'tcp/0.0',
-    'tcp/ 0',
-    'tcp/0 ',
-    'tcp/\u0660',
-    'tcp/99999999999999999999',
-    'tcp/Clone',
-    'tcp/toString',
-    'tcp/__proto__',
-    'tcp/0/nothing',
-    'tcp/0/__proto__',
-    'tcp/0/constructor',
-    'tcp/0/snoop',
-  ]) {
-    it(`to ${JSON.stringify(path)} finds nothing`, async () => {
-      await t.refuses(t.client.walk(path), 'file does not exist', 'ENOENT');
-    });
-  }
+  it('gives every file a qid of its own, of version 0, the same wherever it is told', async () => {
+    await t.clone();
+    const seen = new Map<number, string>();
+    for (const [path] of FILES) {
+      const { qid } = await t.client.walk(path);
+      assert.equal(seen.get(qid.path), undefined, path);
+      seen.set(qid.path, path);
+      assert.equal(qid.type, DIRECTORIES.includes(path) ? 0x80 : 0, path);
+      assert.equal(qid.vers, 0, path);
+      assert.deepEqual((await t.client.stat(path)).qid, qid, path);
+    }
+    for (const path of DIRECTORIES) {
+      for (const { name, qid } of await t.client.readdir(path)) {
+        assert.deepEqual(qid, (await t.client.walk(`${path}/${name}`)).qid, `${path}/${name}`);
+      }
+    }
+  });
 
   it('through a file that is no directory is refused', async () => {
     for (const name of ['x', '..', '.']) {
@@ -245,6 +302,77 @@ forEachDialect('a walk', t => {
     }
     await t.refuses(t.another({ aname: 'nothing' }), 'file does not exist', 'ENOENT');
     await t.refuses(t.another({ aname: 'tcp/clone' }), 'not a directory', 'ENOTDIR');
+  });
+});
+
+forEachDoor('a listing', t => {
+  it('gives every entry once', async () => {
+    for (let i = 0; i < 100; i++) await t.clone();
+    const all = await names(t.client, 'tcp');
+    assert.deepEqual(all, [...Array.from({ length: 100 }, (_, i) => String(i)), 'clone', 'stats']);
+    assert.deepEqual(
+      (await t.client.ls('tcp')).map(({ name }) => name),
+      all,
+    );
+  });
+});
+
+onFuse('listing by getdents(2)', t => {
+  const list = async (
+    dir: FuseFile,
+    size: number,
+    between = () => Promise.resolve(),
+  ): Promise<DirEntry[]> => {
+    const all: DirEntry[] = [];
+    for (let part; (part = await dir.entries(size)).length > 0; await between()) all.push(...part);
+    return all;
+  };
+  const namesIn = (entries: DirEntry[]): string[] => entries.map(({ name }) => name);
+  /** Of getdents' structs, padded: one of the longest. */
+  const LARGEST = 32;
+
+  it('gives every entry once, . and .. first, however small the reads', async () => {
+    for (let i = 0; i < 300; i++) await t.clone();
+    const all = ['.', '..', ...(await names(t.client, 'tcp'))];
+    assert.equal(all.length, 304);
+    for (const size of [LARGEST, LARGEST + 8, 10 * LARGEST, 65536]) {
+      assert.deepEqual(namesIn(await list(await t.client.open('tcp'), size)), all, `${size} bytes at a time`);
+    }
+  });
+
+  it('tells the inodes that stat tells, of . and .. too', async () => {
+    await t.clone();
+    for (const path of ['tcp', 'tcp/0']) {
+      for (const { name, qid } of await list(await t.client.open(path), 4096)) {
+        assert.deepEqual(qid, (await t.client.stat(`${path}/${name}`)).qid, `${path}/${name}`);
+      }
+    }
+  });
+
+  it('is not confused by conversations that come meanwhile', async () => {
+    for (let i = 0; i < 20; i++) await t.clone();
+    const before = ['.', '..', ...(await names(t.client, 'tcp'))];
+    const dir = await t.client.open('tcp');
+    assert.deepEqual(namesIn(await list(dir, 3 * LARGEST, async () => void (await t.clone()))), before);
+  });
+
+  it('begins anew at the start, and goes on behind any entry', async () => {
+    const dir = await t.client.open('tcp');
+    assert.deepEqual(namesIn(await list(dir, 4096)), ['.', '..', 'clone', 'stats']);
+    await t.clone();
+    await dir.seek(0);
+    const all = await list(dir, 4096);
+    assert.deepEqual(namesIn(all), ['.', '..', '0', 'clone', 'stats']);
+    for (const [i, { next }] of all.entries()) {
+      await dir.seek(next);
+      assert.deepEqual(namesIn(await list(dir, 4096)), namesIn(all.slice(i + 1)));
+    }
+  });
+
+  it('is refused on what is no directory, and reading bytes on what is one is too', async () => {
+    const { ctl } = await t.clone();
+    await t.refuses(ctl.entries(), 'not a directory', 'ENOTDIR');
+    await t.refuses((await t.client.open('tcp')).read(), 'is a directory', 'EISDIR');
   });
 });
 
@@ -373,8 +501,9 @@ forEachDialect('nothing can be', t => {
     });
 
     it('renamed', async () => {
-      for (const path of ['tcp', 'tcp/clone', 'tcp/stats', 'tcp/0', 'tcp/0/status']) {
-        await t.refuses(rename(t, path), ...DENIED);
+      for (const path of ['tcp', 'tcp/clone']) await t.refuses(rename(t, path), ...DENIED);
+      for (const path of ['tcp/stats', 'tcp/0', 'tcp/0/status']) {
+        await t.refuses(rename(t, path), 'permission denied', 'EPERM');
       }
       // ip(3) ignores a new name on a conversation's own files.
       await rename(t, 'tcp/0/ctl').catch(() => {});
@@ -383,8 +512,34 @@ forEachDialect('nothing can be', t => {
   }
 });
 
+onFuse('nothing can be', t => {
+  beforeEach(async () => {
+    await t.clone();
+    await t.clone();
+  });
+
+  it('created, linked, renamed or unlinked', async () => {
+    const refused = (request: Promise<unknown>) => t.refuses(request, ...DENIED);
+    for (const dir of ['.', 'tcp', 'tcp/0']) {
+      const path = `${dir}/new`;
+      await refused(t.client.openWith(path, O_CREAT | O_RDWR));
+      for (const call of ['mkdir', 'mknod'] as const) await refused(t.client.call(call, path));
+      await refused(t.client.call('symlink', ['clone', path]));
+      await refused(t.client.call('link', ['tcp/stats', path]));
+      await refused(t.client.call('rename', ['tcp/stats', path]));
+      await refused(t.client.call('rename', ['tcp/1', path]));
+    }
+    for (const path of ['tcp/clone', 'tcp/stats', 'tcp/0/ctl', 'tcp/0/status']) {
+      await refused(t.client.call('unlink', path));
+    }
+    for (const path of ['tcp', 'tcp/0']) await refused(t.client.call('rmdir', path));
+    assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
+    assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
+  });
+});
+
 /** A wstat that gives a new name and touches nothing else. */
-async function rename(t: Fixture, path: string): Promise<void> {
+async function rename(t: NinepFixture, path: string): Promise<void> {
   const fid = await t.client.walk(path);
   const all = 0xffffffff;
   const untouched = {
@@ -403,7 +558,7 @@ async function rename(t: Fixture, path: string): Promise<void> {
 }
 
 /** One read of a directory: the names in it, and in .L the dots and where each entry's successor is. */
-async function readDirectory(t: Fixture, fid: number, offset: number, count: number) {
+async function readDirectory(t: NinepFixture, fid: number, offset: number, count: number) {
   const found = {
     names: [] as string[],
     dots: [] as { name: string; path: number }[],
@@ -435,7 +590,7 @@ async function readDirectory(t: Fixture, fid: number, offset: number, count: num
 
 /** All names of a directory, read so many bytes at a time. */
 async function listIn(
-  t: Fixture,
+  t: NinepFixture,
   path: string,
   count: number,
   between: () => Promise<unknown> = () => Promise.resolve(),
@@ -453,7 +608,7 @@ async function listIn(
 }
 
 /** Bytes of the largest entry of tcp. */
-async function sizeOfOne(t: Fixture): Promise<number> {
+async function sizeOfOne(t: NinepFixture): Promise<number> {
   const longest = 'clone';
   if (t.dialect === '9P2000.L') return 24 + longest.length;
   const fid = await t.client.walk('tcp/clone');

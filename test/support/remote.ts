@@ -103,6 +103,7 @@ export function ending(socket: Socket): Promise<Ending> {
     const end = (by: 'FIN' | 'RST') => () => resolve({ by, bytes: Buffer.concat(parts) });
     socket.on('data', (chunk: Buffer) => parts.push(chunk));
     if (socket.errored) end('RST')();
+    else if (socket.readableEnded) end('FIN')();
     socket.once('end', end('FIN')).once('error', end('RST')).resume();
   });
 }
