@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { register as registerAnnounce } from './announce.ts';
 import { register as registerCat } from './cat.ts';
+import { register as registerChgrp } from './chgrp.ts';
 import { register as registerChmod } from './chmod.ts';
 import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
@@ -20,6 +21,7 @@ const COMMANDS = [
   registerWrite,
   registerStat,
   registerChmod,
+  registerChgrp,
   registerDial,
   registerAnnounce,
 ];

@@ -131,6 +131,9 @@ export function parseDestination(text: string, protocol: string): Destination {
   if (host === undefined || host === '' || port === undefined) {
     throw new FsError('Ebadaddr', `'${text}' is no address; write HOST!PORT`);
   }
+  if (options.length > 0 && (host === protocol || host === 'net')) {
+    throw new FsError('Ebadaddr', `leave out '${host}!', the protocol is known: write HOST!PORT`);
+  }
   const unknown = options.find(option => !CONNECT_OPTIONS.has(option));
   if (unknown !== undefined) throw new FsError('Ebadaddr', `unknown option '!${unknown}'; there is !r`);
   const to = parseHost(host);

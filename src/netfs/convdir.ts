@@ -149,7 +149,11 @@ class ConversationFile implements Node {
 
   wstat(change: StatChange, req: Req): void {
     if (isNoop(change)) return;
-    if (this.kind.changes !== true) throw new FsError('Enotowner', 'chmod and chown go to ctl or data');
+    if (this.kind.changes !== true) {
+      // A rename is refused by the directory, a chmod by the file.
+      if (change.name !== undefined) throw new FsError('Eperm');
+      throw new FsError('Enotowner', 'chmod and chown go to ctl or data');
+    }
     // A new name among the rest is ignored, as Plan 9 does.
     const { authority } = this.parent.parent;
     authority.change(req.caller, this.conversation.permissions, permissionChange(change, 0o666));
@@ -173,8 +177,13 @@ class ConversationFile implements Node {
 function openListen(file: ConversationFile, req: Req): Awaitable<Handle> {
   const { conversation } = file;
   const takeCall = async (by: Req): Promise<Handle> => {
-    const call = await conversation.listen(by);
-    return new ConversationDir(file.parent.parent, call.number).ctlOf(call);
+    try {
+      const call = await conversation.listen(by);
+      return new ConversationDir(file.parent.parent, call.number).ctlOf(call);
+    } catch (error) {
+      conversation.noteError(error);
+      throw error;
+    }
   };
   return req.nonblocking === true ? new CallHandle(file, conversation, takeCall) : takeCall(req);
 }

@@ -24,7 +24,12 @@ export class CallHandle implements Handle {
   /** `takeCall` gives the ctl of the next call. */
   constructor(file: Node, announced: Conversation, takeCall: (req: Req) => Promise<Handle>) {
     // Told now, as by an open that waits.
-    announced.mustBeAnnounced();
+    try {
+      announced.mustBeAnnounced();
+    } catch (error) {
+      announced.noteError(error);
+      throw error;
+    }
     this.file = file;
     this.announced = announced;
     this.takeCall = takeCall;

@@ -63,7 +63,7 @@ export class Mount {
   wstat(node: Node, change: StatChange, req: Req): Awaitable<void> {
     this.reach(node, req);
     if (Object.keys(change).length === 0) return undefined;
-    if (node.wstat === undefined) throw new FsError('Enotowner');
+    if (node.wstat === undefined) throw new FsError(change.name === undefined ? 'Enotowner' : 'Eperm');
     return node.wstat(change, req);
   }
 

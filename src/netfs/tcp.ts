@@ -114,7 +114,7 @@ export class TcpConversation extends Conversation {
         return await this.tcp.dialer.connect(this.remote, { ...this.socketOptions, ...how }, signal);
       } catch (error) {
         if (signal.aborted) throw error;
-        failure = error;
+        failure = naming(error, this.remote);
       }
     }
     throw failure;
@@ -132,7 +132,10 @@ export class TcpConversation extends Conversation {
     this.mustBeIdle();
     await this.attempt('Announcing', req, async signal => {
       if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
-      const listener = await this.tcp.dialer.announce(this.localToAnnounce(args[0]!, req));
+      const local = this.localToAnnounce(args[0]!, req);
+      const listener = await this.tcp.dialer.announce(local).catch((error: unknown) => {
+        throw naming(error, local);
+      });
       if (signal.aborted) {
         listener.close();
         throw signal.reason;
@@ -346,6 +349,12 @@ export class TcpConversation extends Conversation {
       ` timer.start 0 timer.count 0 rerecv ${info?.retransmits ?? 0} katimer.start 0 katimer.count 0\n`
     );
   }
+}
+
+/** An error that says nothing but its name is told with the address that it is about. */
+function naming(error: unknown, at: Endpoint): unknown {
+  if (!(error instanceof FsError) || error.detail !== undefined) return error;
+  return new FsError(error.name, formatEndpoint(at));
 }
 
 type Verb = (conversation: TcpConversation, args: readonly string[], req: Req) => Awaitable<void>;

@@ -10,12 +10,12 @@ describe('the command line', () => {
   it('lists every command with --help and ends with 0', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['serve', 'ls', 'cat', 'write', 'stat', 'chmod', 'dial', 'announce']) {
+    for (const name of ['serve', 'ls', 'cat', 'write', 'stat', 'chmod', 'chgrp', 'dial', 'announce']) {
       assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'));
     }
   });
 
-  for (const name of ['ls', 'cat', 'write', 'stat', 'chmod', 'dial', 'announce']) {
+  for (const name of ['ls', 'cat', 'write', 'stat', 'chmod', 'chgrp', 'dial', 'announce']) {
     it(`shows examples with ${name} --help`, async () => {
       const { code, stdout } = await run([name, '--help']);
       assert.equal(code, 0);
@@ -212,6 +212,18 @@ describe('the commands', () => {
       assert.match(stdout, new RegExp(`^mode {5}${wanted}$`, 'm'));
     });
   }
+
+  it('chgrp gives a file to a group by number, and tells one that nobody has', async () => {
+    const gid = process.getgid!();
+    assert.deepEqual(await run(at('chgrp', String(gid), 'tcp/clone')), {
+      code: 0,
+      signal: null,
+      stdout: '',
+      stderr: '',
+    });
+    const { code, stderr } = await run(at('chgrp', 'no-such-group', 'tcp/clone'));
+    assert.deepEqual([code, stderr], [1, 'slashnet: chgrp tcp/clone: unknown user\n']);
+  });
 
   it('chmod ends with 1 when the server refuses', async () => {
     const { code, stderr } = await run(at('chmod', '777', 'nothing'));

@@ -202,7 +202,10 @@ describe('a FUSE mount', function () {
 
     it('where /dev/fuse is closed to him', async () => {
       const sentence = await refused(ordinary({ device: '0600' }));
-      assert.equal(sentence, '/dev/fuse is closed to alice; to open it, as root of the machine: chmod 0666 /dev/fuse');
+      assert.equal(
+        sentence,
+        '/dev/fuse is closed to alice; to open it, as root of the machine: chmod 0666 /dev/fuse',
+      );
     });
 
     it('without an entry in passwd', async () => {

@@ -425,6 +425,25 @@ forEachDoor('err', t => {
     assert.match(await t.text(`${dir}/err`), /^connection refused.*\n$/);
   });
 
+  it('tells why a listen failed, and where a connect or an announce was to go', async () => {
+    const { ctl, dir } = await t.clone();
+    await t.refuses(t.touch(`${dir}/listen`), 'not announced', 'EINVAL');
+    assert.match(await t.text(`${dir}/err`), /^not announced: write announce/);
+    const port = await closedPort();
+    await t.refuses(ctl.write(`connect 127.0.0.1!${port}`), 'connection refused', 'ECONNREFUSED');
+    assert.equal(await t.text(`${dir}/err`), `connection refused: 127.0.0.1!${port}\n`);
+    const { port: taken } = await t.announce();
+    const second = await t.clone();
+    await t.refuses(second.ctl.write(`announce 127.0.0.1!${taken}`), 'address in use', 'EADDRINUSE');
+    assert.equal(await t.text(`${second.dir}/err`), `address in use: 127.0.0.1!${taken}\n`);
+  });
+
+  it('tells who names the protocol in a connect to leave it out', async () => {
+    const { ctl, dir } = await t.clone();
+    await t.refuses(ctl.write('connect tcp!127.0.0.1!80'), 'malformed address', 'EINVAL');
+    assert.match(await t.text(`${dir}/err`), /leave out 'tcp!'.*write HOST!PORT/);
+  });
+
   it('tells the last error, not the first', async () => {
     const { ctl, dir } = await t.clone();
     await t.refuses(ctl.write('nonsense'), 'unknown control request', 'EINVAL');

@@ -1,0 +1,20 @@
+/** `slashnet chgrp`: which group a file belongs to. */
+import type { Command } from 'commander';
+import { eachPath } from './each.ts';
+import { clientCommand, withClient, type SessionOptions } from './session.ts';
+
+export function register(program: Command): void {
+  clientCommand(program, 'chgrp', 'give files of the tree to a group')
+    .argument('<group>', 'its name or number, as the server knows it')
+    .argument('<path...>', 'files or directories')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  slashnet chgrp net tcp/clone; slashnet chmod 660 tcp/clone     the group net may dial`,
+    )
+    .action((group: string, paths: string[], options: SessionOptions) => {
+      const gid = /^\d+$/.test(group) ? Number(group) : group;
+      return withClient(options, client => eachPath('chgrp', paths, path => client.chown(path, { gid })));
+    });
+}
