@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { need } from '../support/packages.ts';
 import {
   ALICE,
   asAlice,
   ignoresSignals,
-  installFuse,
   isGone,
   isRoot,
   mounterIn,
@@ -24,7 +24,7 @@ describe('a FUSE mount', function () {
 
   before(function () {
     this.timeout(120_000);
-    installFuse();
+    need({ fusermount3: 'fuse3' });
   });
 
   beforeEach(() => {

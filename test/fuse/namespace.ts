@@ -1,7 +1,7 @@
 /** Mount namespaces to try mounting in, and servers that mount in them. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 
 export const isRoot = process.getuid!() === 0;
@@ -34,18 +34,6 @@ export function sourcesIn(dir: string | undefined): { node: string; slashnet: st
 
 /** A user of the tests' own. */
 export const ALICE = 61234;
-
-export function installFuse(): void {
-  const missing = (): boolean => !existsSync('/usr/bin/fusermount3');
-  if (!missing()) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'fuse3'], { env, stdio: 'pipe' });
-  } catch {
-    // What follows says what is missing.
-  }
-  assert(!missing(), 'fusermount3 is needed to mount as an ordinary user: apt-get install fuse3');
-}
 
 /** A process, line by line. */
 export class Lines {

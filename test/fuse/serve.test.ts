@@ -1,26 +1,15 @@
 /** `slashnet serve --mount`, and scripts of nothing but the shell that use the network through it. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALICE, asAlice, installFuse, isRoot, Lines, Namespace, sourcesIn, until } from './namespace.ts';
+import { need } from '../support/packages.ts';
+import { ALICE, asAlice, isRoot, Lines, Namespace, sourcesIn, until } from './namespace.ts';
 
 const PAGE = Array.from({ length: 5000 }, (_, i) => `line ${i} of the page\n`).join('');
-
-function installCurl(): void {
-  if (existsSync('/usr/bin/curl')) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'curl'], { env, stdio: 'pipe' });
-  } catch {
-    // What follows says what is missing.
-  }
-  assert(existsSync('/usr/bin/curl'), 'curl is needed to judge a page that is served: apt-get install curl');
-}
 
 describe('slashnet serve --mount', function () {
   this.timeout(30_000);
@@ -32,8 +21,7 @@ describe('slashnet serve --mount', function () {
 
   before(async function () {
     this.timeout(120_000);
-    installFuse();
-    installCurl();
+    need({ fusermount3: 'fuse3', curl: 'curl' });
     http = createServer((_request, response) => response.end(PAGE)).listen(0, '127.0.0.1');
     await once(http, 'listening');
     port = (http.address() as AddressInfo).port;

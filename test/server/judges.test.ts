@@ -3,28 +3,15 @@
  * diod, in /usr/sbin.
  */
 import assert from 'node:assert/strict';
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Server } from '../../src/server/server.ts';
 import type { Door } from '../../src/server/transport/door.ts';
 import { tcpDoor } from '../../src/server/transport/tcp.ts';
+import { need } from '../support/packages.ts';
 import { until } from './rig.ts';
 
 const run = promisify(execFile);
-
-const missing = (): boolean => !existsSync('/usr/sbin/diodls') || !existsSync('/usr/sbin/diodcat');
-
-function install(): void {
-  if (!missing()) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'diod'], { env, stdio: 'pipe' });
-  } catch {
-    // What follows says what is missing.
-  }
-  assert(!missing(), 'diodls and diodcat are needed to judge the server: apt-get install diod');
-}
 
 describe("diod's clients", () => {
   let server: Server;
@@ -32,7 +19,7 @@ describe("diod's clients", () => {
 
   before(function () {
     this.timeout(120_000);
-    install();
+    need({ diodls: 'diod', diodcat: 'diod' });
   });
 
   beforeEach(async () => {

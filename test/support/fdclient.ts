@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { TransportError } from '../../src/client/index.ts';
 import { receiveFd, socketPair } from '../../src/host/fdpass.ts';
 import type { Caller } from '../../src/policy/identity.ts';
+import { need } from './packages.ts';
 
 /** In the order of fdclient.c's list. */
 const CALLS = [
@@ -224,35 +225,11 @@ function executable(): string {
   if (compiled !== undefined) return compiled;
   const dir = mkdtempSync(join(tmpdir(), 'slashnet-fdclient-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-  installCompiler();
+  need({ gcc: 'gcc', '/usr/include/stdio.h': 'libc6-dev' });
   const source = fileURLToPath(new URL('fdclient.c', import.meta.url));
   execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-pthread', '-o', join(dir, 'fdclient'), source], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   compiled = join(dir, 'fdclient');
   return compiled;
-}
-
-function installCompiler(): void {
-  if (compiles()) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const packages = ['gcc', 'libc6-dev'];
-  try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
-      env,
-      stdio: 'pipe',
-    });
-  } catch {
-    // What follows says what is missing.
-  }
-  assert(compiles(), 'a C compiler is needed for the tests of FUSE: apt-get install gcc libc6-dev');
-}
-
-function compiles(): boolean {
-  try {
-    execFileSync('gcc', ['-x', 'c', '-fsyntax-only', '-'], { input: '#include <stdio.h>\n', stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -8,23 +8,14 @@
  * failure.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import koffi from 'koffi';
+import { find, need } from '../support/packages.ts';
 
 // ---- what it is made of -------------------------------------------------------------------------
 
@@ -36,39 +27,7 @@ const NEEDED: Readonly<Record<string, string>> = {
   curl: 'curl',
 };
 
-/** Where a command is. */
-function find(command: string): string | undefined {
-  const path = (process.env['PATH'] ?? '').split(':').concat('/usr/bin', '/usr/sbin');
-  return path.map(dir => join(dir, command)).find(executable);
-}
-
-function executable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-const missing = (): string[] =>
-  Object.entries(NEEDED).flatMap(([command, name]) => (find(command) === undefined ? [name] : []));
-
-/** Root gets the packages; anybody else is told which are missing. */
-export function install(): void {
-  const packages = missing();
-  if (packages.length === 0) return;
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  try {
-    execFileSync('apt-get', ['install', '-y', '--no-install-recommends', ...packages], {
-      env,
-      stdio: 'pipe',
-    });
-  } catch {
-    // What follows says what is missing.
-  }
-  assert.deepEqual(missing(), [], `apt-get install --no-install-recommends ${packages.join(' ')}`);
-}
+export const install = (): void => need(NEEDED);
 
 const libc = koffi.load('libc.so.6');
 const socketpairC = libc.func('int socketpair(int domain, int type, int protocol, _Out_ int *pair)');
