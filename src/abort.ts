@@ -119,17 +119,37 @@ interface Waiter<T> {
   reject(error: Error): void;
 }
 
-/** Who wants to be told once that something has changed. */
-export class Watchers {
-  private watching: Set<() => void> | undefined;
+/** Somebody who wants to be told once when something changes, until `closed` fires. */
+export interface Watch {
+  changed(): void;
+  readonly closed: Signal;
+}
 
-  add(changed: () => void): void {
-    (this.watching ??= new Set()).add(changed);
+/** Those who watch one thing. */
+export class Watchers {
+  /** Each with how to stop listening to its `closed`. */
+  private watching: Map<Watch, () => void> | undefined;
+
+  /** Once is enough: one that is there already stays as it is. */
+  add(watch: Watch): void {
+    this.watching ??= new Map();
+    if (this.watching.has(watch)) return;
+    this.watching.set(
+      watch,
+      onAbort(watch.closed, () => this.watching?.delete(watch)),
+    );
+  }
+
+  get some(): boolean {
+    return this.watching !== undefined && this.watching.size > 0;
   }
 
   tell(): void {
     const watching = this.watching;
     this.watching = undefined;
-    for (const changed of watching ?? []) changed();
+    for (const [watch, stop] of watching ?? []) {
+      stop();
+      watch.changed();
+    }
   }
 }

@@ -81,8 +81,10 @@ class Root {
     return this.files.get(name);
   }
 
-  children() {
-    return this.files.values();
+  *children(_req, from) {
+    for (const [position, node] of [...this.files.values()].entries()) {
+      if (position >= from) yield { node, position };
+    }
   }
 }
 

@@ -3,10 +3,12 @@
  * one when that says that it is ready. A mount(8) helper must work so: fstab waits for it.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { formatEndpoint } from '../endpoint.ts';
+import { checkHanded } from '../server/fuse/devfuse.ts';
+import { DoorError } from '../server/transport/door.ts';
 import { EXIT, tell } from './failure.ts';
 import type { ServeFlags } from './serve.ts';
 
@@ -22,8 +24,23 @@ export async function serveInBackground(flags: ServeFlags): Promise<void> {
     process.exitCode = EXIT.usage;
     return;
   }
-  const args = [process.argv[1]!, ...commandLine(flags)];
-  const passed = args.flatMap(arg => /^\/dev\/fd\/(\d+)$/.exec(arg)?.[1] ?? []).map(Number);
+  const passed = (flags.mount ?? []).flatMap(dir => /^\/dev\/fd\/(\d+)$/.exec(dir)?.[1] ?? []).map(Number);
+  try {
+    for (const fd of passed) checkHanded(fd);
+  } catch (error) {
+    if (!(error instanceof DoorError)) throw error;
+    tell(`serve: ${error.message}`);
+    process.exitCode = EXIT.failed;
+    return;
+  }
+  const said = await start([process.argv[1]!, ...commandLine(flags)], passed);
+  if (said === OK) return;
+  tell(`serve: ${said === '' ? 'it ended before it was ready' : said}`);
+  process.exitCode = EXIT.failed;
+}
+
+/** Starts the child, which gets these descriptors; what it says of how it went. */
+function start(args: readonly string[], passed: readonly number[]): Promise<string> {
   const ready = passed.includes(3) ? Math.max(...passed) + 1 : 3;
   const stdio: ('ignore' | 'pipe' | number)[] = Array(Math.max(ready, ...passed) + 1).fill('ignore');
   for (const fd of passed) stdio[fd] = fd;
@@ -34,10 +51,7 @@ export async function serveInBackground(flags: ServeFlags): Promise<void> {
     stdio,
   });
   child.unref();
-  const said = await text(child.stdio[ready] as Readable);
-  if (said === OK) return;
-  tell(`serve: ${said === '' ? 'it ended before it was ready' : said}`);
-  process.exitCode = 1;
+  return text(child.stdio[ready] as Readable);
 }
 
 function notInBackground({ listen, trace }: ServeFlags): string | undefined {
@@ -68,6 +82,12 @@ export function tellParent(failure: string): void {
   const fd = Number(process.env[READY]);
   delete process.env[READY];
   if (!(fd > 2)) return;
-  writeSync(fd, failure === '' ? OK : failure);
-  closeSync(fd);
+  try {
+    // A socket, as spawn makes it; who has set the variable by hand is not told.
+    if (!fstatSync(fd).isSocket()) return;
+    writeSync(fd, failure === '' ? OK : failure);
+    closeSync(fd);
+  } catch {
+    // Nobody listens.
+  }
 }

@@ -16,7 +16,7 @@ import { FsError, fromSystem } from '../netfs/error.ts';
 import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
 import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
-import { onAbort, WaitQueue, Watchers, type Signal } from '../abort.ts';
+import { onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting, resetOnClose, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
 
@@ -89,10 +89,16 @@ export class HostConnection implements Connection {
     if (reply.count === 0) return 0;
     if (this.readers.length === 0) {
       const n = this.take(reply, req.nonblocking === true);
+      this.readForWatchers();
       if (n !== undefined) return n;
     }
     if (req.nonblocking === true) throw new FsError('Eagain');
     return this.wait(reply, req.signal);
+  }
+
+  /** Who watches need not ask again before he is told (EPOLLET): when all is taken the next bytes are fetched. */
+  private readForWatchers(): void {
+    if (this.watchers.some && this.rest === undefined && !this.ended && !this.closing) this.startReading();
   }
 
   /** What can be answered without waiting. */
@@ -224,11 +230,11 @@ export class HostConnection implements Connection {
   }
 
   /** The next bytes are read, and kept until somebody takes them: the end of a stream is seen in no other way. */
-  poll(changed: (() => void) | undefined): Readiness {
+  poll(watch: Watch | undefined): Readiness {
     const over = this.failure !== undefined || this.closing;
     const readable = this.rest !== undefined || this.ended || over || this.queued() > 0;
     const writable = over || (!this.writing && this.socket.writableLength === 0);
-    if (changed !== undefined) this.watchers.add(changed);
+    if (watch !== undefined) this.watchers.add(watch);
     if (!readable) this.startReading();
     return {
       readable,

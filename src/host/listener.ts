@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { FsError } from '../netfs/error.ts';
 import { formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { Listener } from '../netfs/dialer.ts';
-import { WaitQueue, Watchers, type Signal } from '../abort.ts';
+import { WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { adopt } from './fd.ts';
 import { endpoint, HostConnection, onreadFor, resetSocket, systemError } from './connection.ts';
 
@@ -55,9 +55,9 @@ export class HostListener implements Listener {
     return this.calls.shift() ?? this.acceptors.wait(signal);
   }
 
-  poll(changed: (() => void) | undefined): boolean {
+  poll(watch: Watch | undefined): boolean {
     const ready = this.closed || this.calls.length > 0;
-    if (!ready && changed !== undefined) this.watchers.add(changed);
+    if (watch !== undefined) this.watchers.add(watch);
     return ready;
   }
 

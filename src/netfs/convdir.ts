@@ -5,11 +5,22 @@
 import { FsError } from './error.ts';
 import { formatEndpoint } from './address.ts';
 import type { Conversation } from './conversation.ts';
-import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
+import { childrenOf, DirHandle, isNoop, permissionChange, statOf } from './file.ts';
 import { CallHandle, CtlHandle, DataHandle, ErrHandle, errText } from './convhandles.ts';
 import { TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
-import type { Awaitable, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
+import type {
+  Awaitable,
+  Child,
+  DirNode,
+  Handle,
+  Node,
+  OpenMode,
+  Qid,
+  Req,
+  Stat,
+  StatChange,
+} from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
 import { qidPath } from './qid.ts';
 import type { Permissions } from '../policy/permissions.ts';
@@ -102,8 +113,9 @@ export class ConversationDir implements DirNode {
     return kind && new ConversationFile(this, name, kind);
   }
 
-  *children(): Iterable<Node> {
-    for (const [name, kind] of Object.entries(FILES)) yield new ConversationFile(this, name, kind);
+  children(_req: Req, from: number): Iterable<Child> {
+    const files = Object.entries(FILES).map(([name, kind]) => new ConversationFile(this, name, kind));
+    return childrenOf(files, from);
   }
 
   /** The ctl of a conversation on which a reference is already held for it. */

@@ -9,7 +9,7 @@
 import { FsError } from './error.ts';
 import { UNSET, type Endpoint } from './address.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
-import { Watchers } from '../abort.ts';
+import { Watchers, type Watch } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
@@ -70,9 +70,9 @@ export abstract class Conversation {
     this.erring.tell();
   }
 
-  /** Calls `changed` when the next error is noted. */
-  onError(changed: () => void): void {
-    this.erring.add(changed);
+  /** Tells when the next error is noted. */
+  onError(watch: Watch): void {
+    this.erring.add(watch);
   }
 
   /** One ctl message, already split; FsErrors are noted by the caller. */
@@ -84,9 +84,9 @@ export abstract class Conversation {
   /** Throws Enotannounced where `listen` would. */
   abstract mustBeAnnounced(): void;
   /** As Handle.poll, of data. */
-  abstract poll(changed: (() => void) | undefined): Readiness;
-  /** Whether `listen` would not wait; `changed` is called once when it would not any more. */
-  abstract pollListen(changed: (() => void) | undefined): boolean;
+  abstract poll(watch: Watch | undefined): Readiness;
+  /** Whether `listen` would not wait; `watch` is told when it would not any more. */
+  abstract pollListen(watch: Watch | undefined): boolean;
   /** The text of `status`; its first word is the state. */
   abstract status(): string;
   /** Bytes that a read of data would find. */

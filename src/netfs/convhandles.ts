@@ -1,10 +1,10 @@
 /** The files of a conversation, opened: each holds one reference on it until it is closed. */
-import { abortable } from '../abort.ts';
+import { abortable, type Watch } from '../abort.ts';
 import type { Conversation } from './conversation.ts';
 import { FsError } from './error.ts';
 import { READY, readText, TextHandle } from './handles.ts';
 import type { Awaitable, Handle, Node, Readiness, Reply, Req } from './node.ts';
-import { ctlWords } from './tokens.ts';
+import { checkMessageSize, ctlWords } from './tokens.ts';
 
 /**
  * A listen that was opened without waiting: it polls readable when a call has come, and the first read
@@ -45,6 +45,7 @@ export class CallHandle implements Handle {
   }
 
   async write(offset: number, data: Buffer, req: Req): Promise<number> {
+    checkMessageSize(data);
     const own = Buffer.from(data);
     return (await this.taken(req)).write(offset, own, req);
   }
@@ -66,23 +67,27 @@ export class CallHandle implements Handle {
     try {
       const ctl = await call;
       if (this.closed) ctl.close();
-      else this.ctl = ctl;
+      else {
+        this.ctl = ctl;
+        // As after an open that waited: a call does not keep what announced it.
+        this.announced.release();
+      }
     } finally {
       this.taking = undefined;
     }
     if (this.closed) throw new FsError('Ehungup');
   }
 
-  poll(changed: (() => void) | undefined): Readiness {
+  poll(watch: Watch | undefined): Readiness {
     if (this.ctl !== undefined) return READY;
-    const ready = this.announced.pollListen(changed);
+    const ready = this.announced.pollListen(watch);
     return { readable: ready, writable: ready };
   }
 
   close(): void {
     this.closed = true;
-    this.ctl?.close();
-    this.announced.release();
+    if (this.ctl === undefined) this.announced.release();
+    else this.ctl.close();
   }
 }
 
@@ -108,9 +113,9 @@ export class ErrHandle extends TextHandle {
   }
 
   /** Readable when there is an error that was not read here. */
-  poll(changed: (() => void) | undefined): Readiness {
+  poll(watch: Watch | undefined): Readiness {
     const readable = this.seen !== this.conversation.errors;
-    if (!readable && changed !== undefined) this.conversation.onError(changed);
+    if (watch !== undefined) this.conversation.onError(watch);
     return { readable, writable: false };
   }
 
@@ -173,8 +178,8 @@ export class DataHandle implements Handle {
     return this.noting(() => this.conversation.write(data, req));
   }
 
-  poll(changed: (() => void) | undefined): Readiness {
-    return this.conversation.poll(changed);
+  poll(watch: Watch | undefined): Readiness {
+    return this.conversation.poll(watch);
   }
 
   /** Runs an operation; its failure is noted for err. */

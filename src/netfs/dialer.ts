@@ -2,7 +2,7 @@
  * What a protocol needs of the network below it. The tree knows only this: the host's sockets
  * (host/) are one implementation, another machine's /net or a test's can be others.
  */
-import type { Signal } from '../abort.ts';
+import type { Signal, Watch } from '../abort.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Endpoint, Ip } from './address.ts';
 
@@ -42,7 +42,7 @@ export interface Connection {
   /** As Handle.write: answers when the kernel has taken the bytes. Writes do not interleave. */
   write(data: Buffer, req: Req): Awaitable<number>;
   /** As Handle.poll. */
-  poll(changed: (() => void) | undefined): Readiness;
+  poll(watch: Watch | undefined): Readiness;
   /** Bytes that a read would find. */
   queued(): number;
   configure(options: SocketOptions): void;
@@ -86,8 +86,8 @@ export interface Listener {
   readonly local: Endpoint;
   /** The next call, in the order of the callers' asking. Aborted, it has taken none. */
   accept(signal: Signal): Promise<Connection>;
-  /** Whether an accept would not wait; `changed` is called once when one has come or none will. */
-  poll(changed: (() => void) | undefined): boolean;
+  /** Whether an accept would not wait; `watch` is told when one has come or none will. */
+  poll(watch: Watch | undefined): boolean;
   /** A call that could not be kept after all is the next one again. */
   giveBack(call: Connection): void;
   /** Refuses new calls and resets those that nobody took. Waiting accepts fail with Elistenhungup. */

@@ -1,11 +1,16 @@
 /** What the nodes of the tree have in common. */
 import { FsError } from './error.ts';
-import type { DirNode, Handle, Node, Stat, StatChange } from './node.ts';
+import type { Child, DirNode, Handle, Node, Stat, StatChange } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
 
 /** `since`: seconds since the epoch, for atime and mtime. */
 export function statOf(node: Node, name: string, since: number): Stat {
   return { name, qid: node.qid, permissions: node.permissions, length: 0, atime: since, mtime: since };
+}
+
+/** The children of a directory whose files are a fixed list. */
+export function* childrenOf(nodes: readonly Node[], from: number): Iterable<Child> {
+  for (let position = from; position < nodes.length; position++) yield { node: nodes[position]!, position };
 }
 
 /** What a chmod, chown or chgrp asks of the permissions, the bits masked. */

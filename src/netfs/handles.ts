@@ -1,4 +1,5 @@
 /** The handles of files whose content is text made by the server. */
+import type { Watch } from '../abort.ts';
 import { FsError } from './error.ts';
 import type { Awaitable, Handle, Node, Readiness, Reply, Req } from './node.ts';
 
@@ -64,8 +65,8 @@ export class GuardedHandle implements Handle {
     return this.inner.write(offset, data, req);
   }
 
-  poll(changed: (() => void) | undefined): Readiness {
-    return this.inner.poll?.(changed) ?? READY;
+  poll(watch: Watch | undefined): Readiness {
+    return this.inner.poll?.(watch) ?? READY;
   }
 
   close(): void {

@@ -2,7 +2,7 @@
  * The one interface between the doors (9P, FUSE) and the tree: a Node is a file that can be walked
  * to, a Handle is a file opened. The doors know nothing else; the tree knows no tag, fid or nodeid.
  */
-import type { Signal } from '../abort.ts';
+import type { Signal, Watch } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
@@ -113,7 +113,14 @@ export interface Node {
 export interface DirNode extends Node {
   /** The file of that name, or undefined. `.` and `..` are the door's. */
   walk(name: string, req: Req): Awaitable<Node | undefined>;
-  children(req: Req): Iterable<Node>;
+  /** Its files from a position on, in the order of their positions. */
+  children(req: Req, from: number): Iterable<Child>;
+}
+
+/** A file where its directory lists it: a whole number from 0 that stays the same while others come. */
+export interface Child {
+  readonly node: Node;
+  readonly position: number;
 }
 
 /**
@@ -141,10 +148,10 @@ export interface Handle {
    */
   write(offset: number, data: Buffer, req: Req): Awaitable<number>;
   /**
-   * What could be done now without waiting. `changed`, if given, is called once when that may have
+   * What could be done now without waiting. `watch`, if given, is told once when that may have
    * become more. Absent: everything, always.
    */
-  poll?(changed: (() => void) | undefined): Readiness;
+  poll?(watch: Watch | undefined): Readiness;
   /** Last clunk or RELEASE. Cannot fail; what still waits on this handle is failed by its own signal. */
   close(): void;
 }

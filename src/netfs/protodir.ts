@@ -4,7 +4,7 @@ import { ConversationDir } from './convdir.ts';
 import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
 import { TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
-import type { DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
+import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { Protocol } from './protocol.ts';
 import { qidPath } from './qid.ts';
 import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
@@ -17,6 +17,9 @@ const FILES = {
   clone: { file: 1, mode: 0o600 },
   stats: { file: 2, mode: 0o444 },
 } as const;
+
+/** A position that no conversation's number reaches. */
+const BEHIND_ALL = 2 ** 30;
 
 export class ProtocolDir implements DirNode {
   readonly protocol: Protocol;
@@ -69,10 +72,12 @@ export class ProtocolDir implements DirNode {
     return known ? new ConversationDir(this, Number(name)) : undefined;
   }
 
-  *children(): Iterable<Node> {
-    for (let n = 0; n < this.protocol.count; n++) yield new ConversationDir(this, n);
-    yield this.clone;
-    yield this.stats;
+  *children(_req: Req, from: number): Iterable<Child> {
+    for (let n = from; n < this.protocol.count; n++)
+      yield { node: new ConversationDir(this, n), position: n };
+    const [clone, stats] = [BEHIND_ALL, BEHIND_ALL + 1];
+    if (from <= clone) yield { node: this.clone, position: clone };
+    if (from <= stats) yield { node: this.stats, position: stats };
   }
 
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */

@@ -1,6 +1,6 @@
 /** The top of the tree: /net. */
-import { DirHandle, statOf } from './file.ts';
-import { QTDIR, type DirNode, type Handle, type Node, type Stat } from './node.ts';
+import { childrenOf, DirHandle, statOf } from './file.ts';
+import { QTDIR, type Child, type DirNode, type Handle, type Node, type Req, type Stat } from './node.ts';
 import { ProtocolDir } from './protodir.ts';
 import type { Protocol } from './protocol.ts';
 import { qidPath } from './qid.ts';
@@ -33,7 +33,7 @@ export class RootDir implements DirNode {
     return this.protocols.find(dir => dir.protocol.options.name === name);
   }
 
-  children(): Iterable<Node> {
-    return this.protocols;
+  children(_req: Req, from: number): Iterable<Child> {
+    return childrenOf(this.protocols, from);
   }
 }

@@ -21,7 +21,7 @@ import { Conversation, type Keeper } from './conversation.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
-import { Abort, onAbort, WaitQueue, Watchers, type Signal } from '../abort.ts';
+import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
@@ -268,18 +268,18 @@ export class TcpConversation extends Conversation {
     return run();
   }
 
-  poll(changed: (() => void) | undefined): Readiness {
-    if (this.connection !== undefined && this.state !== 'Finished') return this.connection.poll(changed);
+  poll(watch: Watch | undefined): Readiness {
+    if (this.connection !== undefined && this.state !== 'Finished') return this.connection.poll(watch);
     if (this.state === 'Connecting') {
-      if (changed !== undefined) this.connecting.add(changed);
+      if (watch !== undefined) this.connecting.add(watch);
       return { readable: false, writable: false };
     }
     // As Linux says of a socket that is not connected: an operation fails at once.
     return { readable: true, writable: true, ended: true, hungup: true };
   }
 
-  pollListen(changed: (() => void) | undefined): boolean {
-    return this.state !== 'Announced' || this.listener!.poll(changed);
+  pollListen(watch: Watch | undefined): boolean {
+    return this.state !== 'Announced' || this.listener!.poll(watch);
   }
 
   mustBeAnnounced(): void {

@@ -4,9 +4,13 @@ import { FsError } from './error.ts';
 /** Longest ctl message; every message of ours is far shorter. */
 export const MAX_CTL = 4096;
 
+export function checkMessageSize(data: Buffer): void {
+  if (data.length > MAX_CTL) throw new FsError('Ebadctl', `a message has at most ${MAX_CTL} bytes`);
+}
+
 /** The whole write is one message; one final newline is dropped. No words: Eshortctl. */
 export function ctlWords(data: Buffer): string[] {
-  if (data.length > MAX_CTL) throw new FsError('Ebadctl', `a message has at most ${MAX_CTL} bytes`);
+  checkMessageSize(data);
   const text = data.toString('utf8').replace(/\n$/, '');
   if (text.includes('\0')) throw new FsError('Ebadctl', 'a message holds no NUL');
   const words = tokenize(text);

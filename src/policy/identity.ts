@@ -77,6 +77,24 @@ export function userOf(uid: number, users: Users): Caller {
   return users.byId(uid) ?? { name: String(uid), uid, gid: NOBODY, groups: [] };
 }
 
+/** The same for a file's new owner: the user database is not asked before it must be. */
+export function newOwner(uid: number, users: Users): Caller {
+  let known: Caller | undefined;
+  const user = (): Caller => (known ??= userOf(uid, users));
+  return {
+    uid,
+    get name() {
+      return user().name;
+    },
+    get gid() {
+      return user().gid;
+    },
+    get groups() {
+      return user().groups;
+    },
+  };
+}
+
 /** Whom nobody knows is given nothing. */
 function claimed({ uname, uid }: Claim, users: Users): Caller {
   if (uid !== undefined) return userOf(uid, users);

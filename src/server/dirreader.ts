@@ -1,6 +1,9 @@
-/** Reading a directory: whole entries only, from a list that is taken when reading begins. */
+/**
+ * Reading a directory: whole entries only. Nothing is kept between two reads but where the last one
+ * ended, since anybody may open directories and leave them open.
+ */
 import { FsError } from '../netfs/error.ts';
-import type { DirNode, Node, Req } from '../netfs/node.ts';
+import type { Child, DirNode, Node, Req } from '../netfs/node.ts';
 
 /** Writes an entry at `at` and returns its end, or undefined when it does not fit before `end`. */
 export type PutEntry = (entry: DirEntry, into: Buffer, at: number, end: number) => number | undefined;
@@ -8,17 +11,18 @@ export type PutEntry = (entry: DirEntry, into: Buffer, at: number, end: number) 
 export interface DirEntry {
   readonly name: string;
   readonly node: Node;
-  /** The position behind this entry: where a .L client goes on. */
+  /** The position behind this entry: where a .L client and the kernel go on. */
   readonly next: number;
 }
 
+/** `.` and `..` */
+const DOTS = 2;
+
 export class DirReader {
   private readonly dir: DirNode;
-  private entries: DirEntry[] = [];
-  private taken = false;
-  /** In bytes, as read(5) of a directory counts them. */
+  /** Of the last read by bytes: where it ended, in bytes as read(5) counts them, and behind which child. */
   private offset = 0;
-  private index = 0;
+  private position = 0;
 
   constructor(dir: DirNode) {
     this.dir = dir;
@@ -26,48 +30,49 @@ export class DirReader {
 
   /** read(5): the offset is 0, or that of the last read and what it answered. */
   readAt(offset: number, into: Buffer, req: Req, put: PutEntry): number {
-    if (offset === 0) this.rewind(this.dir.children(req));
-    else if (offset !== this.offset)
+    if (offset !== 0 && offset !== this.offset)
       throw new FsError('Ebadoffset', 'a directory is read from where the last read ended');
-    const n = this.fill(into, put);
-    this.offset += n;
+    const from = offset === 0 ? 0 : this.position;
+    const { n, next } = fill(named(this.dir.children(req, from)), into, put);
+    this.offset = offset + n;
+    this.position = next ?? from;
     return n;
   }
 
-  /** Treaddir: the offset is 0 or the `next` of an entry; `.` and `..` come first. */
+  /** The offset is 0 or the `next` of an entry; `.` and `..` come first. */
   readFrom(position: number, into: Buffer, req: Req, put: PutEntry): number {
-    if (position === 0 || !this.taken) this.rewind(this.withDots(req));
-    this.index = Math.min(position, this.entries.length);
-    return this.fill(into, put);
+    return fill(this.withDots(position, req), into, put).n;
   }
 
-  private *withDots(req: Req): Iterable<Node> {
-    yield this.dir;
-    yield this.dir.parent;
-    yield* this.dir.children(req);
-  }
-
-  private rewind(nodes: Iterable<Node>): void {
-    const dots = [this.dir, this.dir.parent];
-    this.entries = [];
-    for (const node of nodes) {
-      const at = this.entries.length;
-      const dot = at < 2 && node === dots[at] ? '.'.repeat(at + 1) : undefined;
-      this.entries.push({ name: dot ?? node.stat().name, node, next: at + 1 });
+  private *withDots(position: number, req: Req): Iterable<DirEntry> {
+    if (position < 1) yield { name: '.', node: this.dir, next: 1 };
+    if (position < DOTS) yield { name: '..', node: this.dir.parent, next: DOTS };
+    for (const entry of named(this.dir.children(req, Math.max(position - DOTS, 0)))) {
+      yield { ...entry, next: entry.next + DOTS };
     }
-    this.taken = true;
-    this.offset = 0;
-    this.index = 0;
   }
+}
 
-  private fill(into: Buffer, put: PutEntry): number {
-    let at = 0;
-    for (; this.index < this.entries.length; this.index++) {
-      const end = put(this.entries[this.index]!, into, at, into.length);
-      if (end === undefined) break;
-      at = end;
+function* named(children: Iterable<Child>): Iterable<DirEntry> {
+  for (const { node, position } of children) yield { name: node.stat().name, node, next: position + 1 };
+}
+
+/** As many entries as fit: their bytes, and the position behind the last. */
+function fill(
+  entries: Iterable<DirEntry>,
+  into: Buffer,
+  put: PutEntry,
+): { n: number; next: number | undefined } {
+  let n = 0;
+  let next: number | undefined;
+  for (const entry of entries) {
+    const end = put(entry, into, n, into.length);
+    if (end === undefined) {
+      if (n === 0) throw new FsError('Eshort');
+      break;
     }
-    if (at === 0 && this.index < this.entries.length) throw new FsError('Eshort');
-    return at;
+    n = end;
+    next = entry.next;
   }
+  return { n, next };
 }

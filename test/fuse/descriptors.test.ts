@@ -371,6 +371,18 @@ onFuse('O_NONBLOCK', t => {
     assert.equal(await t.state(announced), 'Closed');
   });
 
+  it('does not keep an announcement by the call that such a listen took', async () => {
+    const announced = await t.announce();
+    const listen = await t.client.openWith(`${announced.dir}/listen`, O_RDWR | O_NONBLOCK);
+    const socket = await call(announced.port);
+    t.after(() => socket.destroy());
+    assert.deepEqual(await listen.poll(POLLIN, -1), POLLIN);
+    assert.notEqual((await listen.read()).toString(), String(announced.number));
+    await announced.ctl.close();
+    await eventually(async () => (await t.state(announced)) === 'Closed');
+    await listen.close();
+  });
+
   it('makes a listen of what is not announced fail when it is opened', async () => {
     const { dir } = await t.clone();
     const opening = t.client.openWith(`${dir}/listen`, O_RDWR | O_NONBLOCK);

@@ -68,6 +68,18 @@ describe('a FUSE mount', function () {
       assert.deepEqual(ns.at(dir), []);
     });
 
+    it('is taken away where it is now, if a directory above it was moved', async () => {
+      if (by.length > 0) chownSync(work, ALICE, ALICE);
+      mkdirSync(join(work, 'up'));
+      mkdirSync(join(work, 'up', 'net'));
+      if (by.length > 0) chownSync(join(work, 'up', 'net'), ALICE, ALICE);
+      const server = await ns.mounted(join(work, 'up', 'net'), [], { by });
+      await ns.run(['mv', join(work, 'up'), join(work, 'moved')]).closed;
+      assert.equal(ns.at(join(work, 'moved', 'net')).length, 1);
+      await server.ask('unmount');
+      assert.deepEqual(ns.at(join(work, 'moved', 'net')), []);
+    });
+
     it('is not inherited by the programs that the server starts', async () => {
       const server = await ns.mounted(dir, [], { by });
       assert.doesNotMatch(await server.ask('inherited'), /fuse/);
@@ -75,6 +87,16 @@ describe('a FUSE mount', function () {
 
     it('goes within two seconds when its server is killed, and the pipes of the server end', async () => {
       const server = await ns.mounted(dir, [], { by });
+      const killed = Date.now();
+      await server.kill();
+      await gone();
+      assert(Date.now() - killed < 2000);
+    });
+
+    it('goes within two seconds, too, while somebody else holds the lock for spite', async () => {
+      const server = await ns.mounted(dir, [], { by });
+      const spite = ns.run(['flock', work, 'sh', '-c', 'echo locked; read -r word']);
+      await spite.says('locked');
       const killed = Date.now();
       await server.kill();
       await gone();

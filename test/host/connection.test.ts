@@ -5,6 +5,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostDialer } from '../../src/host/dialer.ts';
 import type { Endpoint } from '../../src/netfs/address.ts';
+import { Abort } from '../../src/abort.ts';
 import { parseIp, UNSET } from '../../src/netfs/address.ts';
 import type { Connection, ConnectOptions } from '../../src/netfs/dialer.ts';
 import { need } from '../support/packages.ts';
@@ -64,6 +65,39 @@ describe('a connection of the host', () => {
     const req = { signal: NEVER, caller: { name: 'x', uid: 1, gid: 1, groups: [] } };
     for (const word of ['a', 'b', 'c']) assert.equal(await connection.write(Buffer.from(word), req), 1);
     assert.doesNotMatch(ss(connection), /notsent/);
+  });
+
+  it('tells who watches of the next bytes although he does not ask again, as an edge-triggered epoll', async () => {
+    const { connection, socket } = await connect();
+    const watch = { told: () => {}, closed: new Abort(), changed: () => watch.told() };
+    const change = (): Promise<void> => new Promise(resolve => (watch.told = resolve));
+    const first = change();
+    connection.poll(watch);
+    socket.write('zero');
+    await first;
+    for (const text of ['one', 'two', 'three']) {
+      const changed = change();
+      assert(connection.poll(watch).readable);
+      const reply = {
+        count: 100,
+        room: (n: number) => room.subarray(0, n),
+        drop: () => {},
+        mayAnswer: () => true,
+      };
+      const room = Buffer.alloc(100);
+      const req = { signal: NEVER, caller: { name: 'x', uid: 1, gid: 1, groups: [] }, nonblocking: true };
+      // All is taken, until there is no more.
+      for (;;) {
+        try {
+          await connection.read(reply, req);
+        } catch (error) {
+          assert.equal((error as Error).name, 'Eagain');
+          break;
+        }
+      }
+      socket.write(text);
+      await changed;
+    }
   });
 
   it('settles gone when it is reset by either side, and tells no state any more', async () => {

@@ -353,7 +353,12 @@ onFuse('listing by getdents(2)', t => {
     for (let i = 0; i < 20; i++) await t.clone();
     const before = ['.', '..', ...(await names(t.client, 'tcp'))];
     const dir = await t.client.open('tcp');
-    assert.deepEqual(namesIn(await list(dir, 3 * LARGEST, async () => void (await t.clone()))), before);
+    const listed = namesIn(await list(dir, 3 * LARGEST, async () => void (await t.clone())));
+    assert.equal(new Set(listed).size, listed.length, 'each once');
+    assert.deepEqual(
+      listed.filter(name => before.includes(name)),
+      before,
+    );
   });
 
   it('begins anew at the start, and goes on behind any entry', async () => {
@@ -398,7 +403,13 @@ forEachDialect('listing', t => {
     for (let i = 0; i < 20; i++) await t.clone();
     const before = await names(t.client, 'tcp');
     const count = 3 * (await sizeOfOne(t));
-    assert.deepEqual(await listIn(t, 'tcp', count, () => t.clone()), before);
+    const listed = await listIn(t, 'tcp', count, () => t.clone());
+    assert.equal(new Set(listed).size, listed.length, 'each once');
+    // Those that came may be in it or not; the server keeps no list for whoever has a directory open.
+    assert.deepEqual(
+      listed.filter(name => before.includes(name)),
+      before,
+    );
   });
 
   it('begins anew at offset 0', async () => {

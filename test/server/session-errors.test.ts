@@ -911,7 +911,7 @@ describe('9P2000.L', () => {
 
     it('at a cookie beyond the end finds nothing', async () => {
       await client.open(1, 'tcp', b.OREAD);
-      assert.deepEqual(await list(1, 8192, 1000n), []);
+      assert.deepEqual(await list(1, 8192, 2n ** 40n), []);
     });
 
     it('from the start again shows what is new', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { FsError } from '../../src/netfs/error.ts';
+import { Replay, ReplayBudget } from '../../src/server/9p/v9fs/replay.ts';
 import { StreamReader } from '../../src/server/9p/v9fs/streams.ts';
 import { content, Pieces, V9fsFile } from './v9fs-client.ts';
 
@@ -9,7 +10,7 @@ const RSIZE = 64;
 
 function opened(pieces: readonly number[], end?: FsError, rsize = RSIZE) {
   const stream = new Pieces(pieces, end);
-  return { stream, file: new V9fsFile(new StreamReader(stream, rsize), rsize) };
+  return { stream, file: new V9fsFile(new StreamReader(stream, rsize, new ReplayBudget()), rsize) };
 }
 
 describe('a stream that v9fs reads', () => {
@@ -101,7 +102,7 @@ describe('a stream that v9fs reads', () => {
 
   it('below the size that another open gave the file, it waits rather than end again and again', async () => {
     const stream = new Pieces([6, 0, 0, 20]);
-    const file = new V9fsFile(new StreamReader(stream, RSIZE), RSIZE);
+    const file = new V9fsFile(new StreamReader(stream, RSIZE, new ReplayBudget()), RSIZE);
     file.size = 20;
     assert.deepEqual(await file.read(50), content(26));
   });
@@ -146,3 +147,18 @@ async function readAsAShell(
   file.position -= bytes.length - line.length;
   return line;
 }
+
+describe('what a v9fs session keeps of streams to serve again', () => {
+  it('has a bound: the stream that was read the longest ago gives its own', () => {
+    const budget = new ReplayBudget();
+    const replays = Array.from({ length: 100 }, () => new Replay(budget));
+    for (const replay of replays) replay.add(Buffer.alloc(64 * 1024, 1));
+    const held = replays.map(replay => replay.length > 0);
+    assert.equal(held.at(-1), true);
+    assert.equal(held[0], false);
+    assert(held.filter(Boolean).length * 64 * 1024 <= 4 * 1024 * 1024);
+    for (const replay of replays) replay.clear();
+    replays[0]!.add(Buffer.from('again'));
+    assert.equal(replays[0]!.from(5).toString(), 'again');
+  });
+});

@@ -67,7 +67,7 @@ export class DirectTree implements Tree<DirectFile> {
       return await this.request(async req => {
         const { node } = dir.handle;
         if (!isDir(node)) throw new FsError('Enotdir');
-        return [...node.children(req)];
+        return [...node.children(req, 0)].map(child => child.node);
       });
     } finally {
       await dir.close();

@@ -1,7 +1,7 @@
 /** Between the tree's Stat and what stat(5) and 9P2000.L's attributes hold. */
 import { FsError } from '../../netfs/error.ts';
 import { isDir, type Node, type Stat, type StatChange } from '../../netfs/node.ts';
-import { userOf, type Caller, type Users } from '../../policy/identity.ts';
+import { newOwner, type Caller, type Users } from '../../policy/identity.ts';
 import { MAXU64, NONUNAME, type Body, type WireStat } from './messages.ts';
 
 /** stat(5): the mode's highest bit says directory. */
@@ -51,7 +51,7 @@ export function statChange(node: Node, wire: WireStat, users: Users): StatChange
 }
 
 function ownerOf(wire: WireStat, users: Users): Caller | undefined {
-  if (wire.nUid !== NONUNAME) return userOf(wire.nUid, users);
+  if (wire.nUid !== NONUNAME) return newOwner(wire.nUid, users);
   if (wire.uid === '') return undefined;
   const named = users.byName(wire.uid);
   if (named === undefined) throw new FsError('Eunknownuser', wire.uid);
@@ -107,7 +107,7 @@ const ATTR = { mode: 1, uid: 2, gid: 4, size: 8, atime: 16, mtime: 32 } as const
 export function attributeChange(m: Body<'Tsetattr'>, users: Users): StatChange {
   const change: StatChange = {};
   if (m.valid & ATTR.mode) change.mode = m.mode & 0o777;
-  if (m.valid & ATTR.uid) change.owner = userOf(m.uid, users);
+  if (m.valid & ATTR.uid) change.owner = newOwner(m.uid, users);
   if (m.valid & ATTR.gid) change.gid = m.gid;
   if (m.valid & ATTR.size) change.length = m.size;
   if (m.valid & ATTR.atime) change.atime = m.atimeSec;

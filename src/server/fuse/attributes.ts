@@ -1,6 +1,6 @@
 /** Between the tree's Stat and what stat(2), chmod(2) and chown(2) say. */
 import { isDir, type Node, type Stat, type StatChange } from '../../netfs/node.ts';
-import { userOf, type Users } from '../../policy/identity.ts';
+import { newOwner, type Users } from '../../policy/identity.ts';
 import { FATTR, type Body, type ReplyBody } from './kernel.ts';
 import type { Nodeids } from './nodeids.ts';
 
@@ -52,7 +52,7 @@ export const direntType = (node: Node): number => (isDir(node) ? DT_DIR : DT_REG
 export function attributeChange(m: Body<'SETATTR'>, users: Users): StatChange {
   const change: StatChange = {};
   if (m.valid & FATTR.MODE) change.mode = m.mode & 0o777;
-  if (m.valid & FATTR.UID) change.owner = userOf(m.uid, users);
+  if (m.valid & FATTR.UID) change.owner = newOwner(m.uid, users);
   if (m.valid & FATTR.GID) change.gid = m.gid;
   if (m.valid & FATTR.SIZE) change.length = m.size;
   if (m.valid & FATTR.ATIME) change.atime = m.atime;

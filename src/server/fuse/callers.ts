@@ -2,7 +2,7 @@
  * Who asks: the kernel puts the thread's fsuid and fsgid into each request, but not its supplementary
  * groups. Those are read from /proc when a permission turns on them, which is seldom.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { unauthenticated, type Caller, type Users } from '../../policy/identity.ts';
 import type { Header } from './kernel.ts';
 
@@ -46,7 +46,7 @@ export function callerOf(header: Header, users: Users): Caller {
  * another pid namespace (0), or is not who the request says.
  */
 export function groupsOf(pid: number, uid: number, gid: number): readonly number[] | undefined {
-  if (pid === 0) return undefined;
+  if (pid === 0 || !procIsOurs()) return undefined;
   let status: string;
   try {
     status = readFileSync(`/proc/${pid}/status`, 'latin1');
@@ -56,6 +56,20 @@ export function groupsOf(pid: number, uid: number, gid: number): readonly number
   // Uid and Gid: real, effective, saved, file system.
   if (numbers(status, 'Uid')?.[3] !== uid || numbers(status, 'Gid')?.[3] !== gid) return undefined;
   return numbers(status, 'Groups');
+}
+
+let ours: boolean | undefined;
+
+/** Whether /proc is that of our own pid namespace: else its numbers are other processes'. */
+function procIsOurs(): boolean {
+  if (ours === undefined) {
+    try {
+      ours = readlinkSync('/proc/self') === String(process.pid);
+    } catch {
+      ours = false;
+    }
+  }
+  return ours;
 }
 
 function numbers(status: string, field: string): number[] | undefined {

@@ -113,7 +113,7 @@ const BLOCK = 4096;
 
 function lookup(session: FuseSession, { name }: Body<'LOOKUP'>, request: Request): Awaitable<Answer> {
   if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
-  const { node: dir } = session.nodeids.get(request.header.nodeid);
+  const { node: dir } = reached(session, request);
   return then(session.mount.walk(dir, name, request), node => ({
     struct: 'entry',
     body: entryOf(node, session.nodeids),
@@ -139,7 +139,11 @@ const attr = ({ node }: Entry): Answer => ({ struct: 'attr', body: attributes(no
  */
 function reached(session: FuseSession, request: Request): Entry {
   const entry = session.nodeids.get(request.header.nodeid);
-  if (!entry.isOpenBy(request.caller)) session.mount.reach(entry.node, request);
+  try {
+    session.mount.reach(entry.node, request);
+  } catch (error) {
+    if (!entry.isOpenBy(request.caller)) throw error;
+  }
   return entry;
 }
 
@@ -183,7 +187,7 @@ function open(session: FuseSession, mode: OpenMode, flags: number, request: Requ
     }
     // Opening clone or listen makes a conversation: from now on this inode, which nobody else has, is
     // its ctl, so that fstat(2), fchmod(2) and /dev/fd speak of that.
-    if (entry.node.separate === true) entry.node = handle.node;
+    if (entry.node.separate === true && !entry.isOpen) entry.node = handle.node;
     const file = session.files.add(entry, handle, request.caller);
     return { struct: 'open', body: { fh: file.fh, openFlags: openFlags(handle) } };
   });
@@ -210,7 +214,7 @@ function read(session: FuseSession, m: Body<'READ'>, request: Request): Awaitabl
   const n = handle.read(offset, reply, request);
   const answer = (count: number): Answer => {
     // The first read of a listen that was opened without waiting makes it the ctl of a call.
-    if (file.entry.node.separate === true) file.entry.node = handle.node;
+    if (file.entry.isOpenOnce && file.entry.node.separate === true) file.entry.node = handle.node;
     // At the end it begins anew: the next to read the descriptor finds the text again.
     if (handle.messages === true) file.position = count === 0 ? 0 : offset + count;
     return { read: reply, n: count };
@@ -234,16 +238,19 @@ function write(session: FuseSession, m: Body<'WRITE'>, request: Request): Awaita
   request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
   request.isWrite = handle.stream;
   file.position = 0;
-  const n = handle.write(m.offset, m.data, request);
+  const data = session.waiting.part(m.data, request.header.uid, handle.stream);
+  const n = handle.write(m.offset, data, request);
   const answer = (size: number): Answer => ({ struct: 'write', body: { size } });
-  return n instanceof Promise ? n.then(answer) : answer(n);
+  return n instanceof Promise
+    ? session.waiting.hold(data.length, request.header.uid, n).then(answer)
+    : answer(n);
 }
 
 function poll(session: FuseSession, { fh, kh, flags }: Body<'POLL'>): Answer {
   const file = session.files.get(fh);
   const watch = (flags & POLL_SCHEDULE_NOTIFY) !== 0;
-  if (watch) file.polls.add(kh);
-  const readiness = file.handle.poll?.(watch ? file.changed : undefined) ?? READY;
+  if (watch) file.polledBy(kh);
+  const readiness = file.handle.poll?.(watch ? file : undefined) ?? READY;
   return { struct: 'poll', body: { revents: pollBits(readiness) } };
 }
 

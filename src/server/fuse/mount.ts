@@ -14,8 +14,8 @@ import { detach, mount as mountCall, MS, type SystemError } from '../../host/mou
 import { DoorError } from '../transport/door.ts';
 import { checkHanded, openDevice } from './devfuse.ts';
 import * as fusermount from './fusermount.ts';
-import { mountAt } from './mountinfo.ts';
-import { clear, FSTYPE, locate, lockFor, whileLocked } from './mountpoint.ts';
+import { mountAt, mounts } from './mountinfo.ts';
+import { clear, FSTYPE, locate, lockFor, openTarget, whileLocked } from './mountpoint.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 export interface MountOptions {
@@ -39,7 +39,8 @@ export interface Mounted {
 
 /** One way to mount; paths are absolute. */
 interface Way {
-  attach(dir: string, options: MountOptions): Promise<number>;
+  /** `target` is the directory, open: a path may lead elsewhere by now. */
+  attach(dir: string, options: MountOptions, target: number): Promise<number>;
   /** Takes away what is on top there, lazily. */
   detach(dir: string): Promise<void>;
   /** The command that does the same; the directory follows. */
@@ -55,23 +56,32 @@ export async function mount(dir: string, options: MountOptions): Promise<Mounted
   const lock = await lockFor(path);
   return whileLocked(lock, async () => {
     await clear(path, way.detach);
+    const target = await openTarget(path);
     const watchdog = startWatchdog(path, lock, way.unmount);
     try {
-      return await attached(path, options, way, watchdog);
+      return await attached(path, target, options, way, watchdog);
     } catch (error) {
       await watchdog.dismiss();
       throw error;
+    } finally {
+      closeSync(target);
     }
   });
 }
 
-async function attached(dir: string, options: MountOptions, way: Way, watchdog: Watchdog): Promise<Mounted> {
-  const fd = await way.attach(dir, options);
+async function attached(
+  dir: string,
+  target: number,
+  options: MountOptions,
+  way: Way,
+  watchdog: Watchdog,
+): Promise<Mounted> {
+  const fd = await way.attach(dir, options, target);
   const ours = await mountAt(dir);
   const unmount = async (): Promise<void> => {
-    const top = await mountAt(dir);
-    // Somebody else may have unmounted it, and mounted something new.
-    if (top !== undefined && top.id === ours?.id && top.device === ours.device) await way.detach(dir);
+    // It may have been moved with a directory above, or unmounted and something new be there.
+    const now = (await mounts()).find(({ id, device }) => id === ours?.id && device === ours.device);
+    if (now !== undefined && (await mountAt(now.at))?.id === now.id) await way.detach(now.at);
     await watchdog.dismiss();
   };
   let unmounted: Promise<void> | undefined;
@@ -108,13 +118,13 @@ function hasCapSysAdmin(): boolean {
 
 const byKernel: Way = {
   unmount: ['umount', '-l', '--'],
-  async attach(dir, { allowOther, name = 'slashnet' }) {
+  async attach(dir, { allowOther, name = 'slashnet' }, target) {
     const fd = openDevice();
     const ids = `user_id=${process.getuid!()},group_id=${process.getgid!()}`;
     // Not default_permissions: the server decides who may do what.
     const data = `fd=${fd},rootmode=40000,${ids}${allowOther ? ',allow_other' : ''}`;
     try {
-      mountCall(name, dir, FSTYPE, MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.NOATIME, data);
+      mountCall(name, `/proc/self/fd/${target}`, FSTYPE, MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.NOATIME, data);
     } catch (error) {
       closeSync(fd);
       throw cannotMount(dir, error as SystemError);

@@ -5,7 +5,8 @@
  * mountinfo is read before a path is touched, and FUSE mounts are asked by a child, which may hang.
  */
 import { spawn } from 'node:child_process';
-import { access, constants, open, readdir, realpath, stat } from 'node:fs/promises';
+import { closeSync, openSync, readlinkSync } from 'node:fs';
+import { access, constants, open, readdir, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { tryLock } from '../../host/mount.ts';
 import { hostUsers } from '../../host/users.ts';
@@ -37,9 +38,26 @@ export async function clear(path: string, detach: (path: string) => Promise<void
     if (inTheWay === undefined) break;
     await removeDead(inTheWay, detach);
   }
+}
+
+/** <fcntl.h>: only to name it, not to read it */
+const O_PATH = 0o10000000;
+
+/**
+ * The directory itself, which must be empty; the caller closes it. Who may write above it can make its path
+ * lead anywhere between two looks, so from here on it is the descriptor that counts.
+ */
+export async function openTarget(path: string): Promise<number> {
+  let fd: number | undefined;
   try {
-    await checkEmpty(path);
+    fd = openSync(path, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    const itself = `/proc/self/fd/${fd}`;
+    if (readlinkSync(itself) !== path)
+      throw new DoorError(`${path} is being moved about; name a directory that stays`);
+    await checkEmpty(path, itself);
+    return fd;
   } catch (error) {
+    if (fd !== undefined) closeSync(fd);
     throw cannotUse(path, error);
   }
 }
@@ -85,11 +103,8 @@ function occupied({ at, type, source, userId }: MountEntry, answer: 'alive' | 's
   );
 }
 
-async function checkEmpty(path: string): Promise<void> {
-  if (!(await stat(path)).isDirectory()) {
-    throw new DoorError(`${path} is not a directory; name one, empty, to mount on`);
-  }
-  const [first, ...more] = await readdir(path);
+async function checkEmpty(path: string, itself: string): Promise<void> {
+  const [first, ...more] = await readdir(itself);
   if (first === undefined) return;
   const rest = more.length === 0 ? '' : ` and ${more.length} more`;
   throw new DoorError(

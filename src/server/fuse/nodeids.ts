@@ -9,7 +9,6 @@
 import { FsError } from '../../netfs/error.ts';
 import type { Caller } from '../../policy/identity.ts';
 import type { Node } from '../../netfs/node.ts';
-import { sameCaller } from '../../policy/identity.ts';
 import { ROOT_NODEID } from './kernel.ts';
 
 export class Entry {
@@ -17,17 +16,34 @@ export class Entry {
   node: Node;
   /** How often the kernel has it. */
   lookups = 0;
-  /** Who has it open. */
-  readonly openers = new Set<{ readonly caller: Caller }>();
+  /** How often each user has it open. */
+  private opens = 0;
+  private openers: Map<number, number> | undefined;
 
   constructor(nodeid: number, node: Node) {
     this.nodeid = nodeid;
     this.node = node;
   }
 
-  isOpenBy(caller: Caller): boolean {
-    for (const opener of this.openers) if (sameCaller(opener.caller, caller)) return true;
-    return false;
+  isOpenBy({ uid, anonymous }: Caller): boolean {
+    return anonymous === undefined && this.openers?.has(uid) === true;
+  }
+
+  get isOpen(): boolean {
+    return this.opens > 0;
+  }
+
+  get isOpenOnce(): boolean {
+    return this.opens === 1;
+  }
+
+  /** `by` is 1 for an open and -1 for its end. */
+  countOpen({ uid }: Caller, by: 1 | -1): void {
+    this.opens += by;
+    this.openers ??= new Map();
+    const count = (this.openers.get(uid) ?? 0) + by;
+    if (count > 0) this.openers.set(uid, count);
+    else this.openers.delete(uid);
   }
 }
 

@@ -1,11 +1,12 @@
 /** Open files: what the kernel's fh stands for. */
+import { Abort, type Signal, type Watch } from '../../abort.ts';
 import { FsError } from '../../netfs/error.ts';
 import type { Handle } from '../../netfs/node.ts';
 import type { Caller } from '../../policy/identity.ts';
 import type { DirReader } from '../dirreader.ts';
 import type { Entry } from './nodeids.ts';
 
-export class OpenFile {
+export class OpenFile implements Watch {
   readonly fh: number;
   readonly entry: Entry;
   readonly handle: Handle;
@@ -14,26 +15,49 @@ export class OpenFile {
   /** How far a file of messages has been read; the kernel keeps no position for these. */
   position = 0;
   /** Whom to wake when it becomes ready, by the kernel's handle. */
-  readonly polls = new Set<number>();
-  /** Wakes them. */
-  readonly changed: () => void;
+  private polls: Set<number> | undefined;
+  private end: Abort | undefined;
+  private readonly wake: (kh: number) => void;
 
-  constructor(fh: number, entry: Entry, handle: Handle, caller: Caller, wake: (file: OpenFile) => void) {
+  constructor(fh: number, entry: Entry, handle: Handle, caller: Caller, wake: (kh: number) => void) {
     this.fh = fh;
     this.entry = entry;
     this.handle = handle;
     this.caller = caller;
-    this.changed = () => wake(this);
+    this.wake = wake;
+  }
+
+  /** Fires at its release. */
+  get closed(): Signal {
+    return (this.end ??= new Abort());
+  }
+
+  /** Remembers to wake the one whom the kernel knows by this number. */
+  polledBy(kh: number): void {
+    (this.polls ??= new Set()).add(kh);
+  }
+
+  /** Wakes those who poll it. */
+  changed(): void {
+    const polls = this.polls;
+    this.polls = undefined;
+    for (const kh of polls ?? []) this.wake(kh);
+  }
+
+  close(): void {
+    this.polls = undefined;
+    this.end?.abort(new FsError('Ehungup'));
+    this.handle.close();
   }
 }
 
 export class OpenFiles {
   private readonly files = new Map<number, OpenFile>();
-  private readonly wake: (file: OpenFile) => void;
+  private readonly wake: (kh: number) => void;
   private last = 0;
 
-  /** `wake` tells the kernel that a file which somebody polls may have become ready. */
-  constructor(wake: (file: OpenFile) => void) {
+  /** `wake` tells the kernel that somebody who polls should look again. */
+  constructor(wake: (kh: number) => void) {
     this.wake = wake;
   }
 
@@ -44,7 +68,7 @@ export class OpenFiles {
   add(entry: Entry, handle: Handle, caller: Caller): OpenFile {
     const file = new OpenFile(++this.last, entry, handle, caller, this.wake);
     this.files.set(file.fh, file);
-    entry.openers.add(file);
+    entry.countOpen(caller, 1);
     return file;
   }
 
@@ -57,9 +81,8 @@ export class OpenFiles {
   release(fh: number): void {
     const file = this.get(fh);
     this.files.delete(fh);
-    file.entry.openers.delete(file);
-    file.polls.clear();
-    file.handle.close();
+    file.entry.countOpen(file.caller, -1);
+    file.close();
   }
 
   releaseAll(): void {

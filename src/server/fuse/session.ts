@@ -15,9 +15,10 @@ import { Device } from './device.ts';
 import { HANDLERS, type Answer } from './handlers.ts';
 import { NOTIFY_POLL, OUT_HEADER, type Body, type Op } from './kernel.ts';
 import { Nodeids } from './nodeids.ts';
-import { OpenFiles, type OpenFile } from './openfiles.ts';
+import { OpenFiles } from './openfiles.ts';
 import { Request } from './request.ts';
 import { formatRequest } from './trace.ts';
+import { WaitingBytes } from './waiting.ts';
 
 export interface FuseOptions {
   /** The tree. */
@@ -32,7 +33,8 @@ export class FuseSession {
   readonly mount: Mount;
   readonly users: Users;
   readonly nodeids: Nodeids;
-  readonly files = new OpenFiles(file => this.wake(file));
+  readonly waiting = new WaitingBytes();
+  readonly files = new OpenFiles(kh => this.wake(kh));
   /** Settles when the kernel has said hello; rejects if it speaks too old a protocol. */
   readonly ready: Promise<void>;
   /** Settles when it is unmounted and everything it held is given back. */
@@ -186,13 +188,10 @@ export class FuseSession {
   };
 
   /** Tells the kernel that somebody who polls a file should look again. */
-  private wake(file: OpenFile): void {
-    for (const kh of file.polls) {
-      const length = encodeReply('pollWakeup', { kh }, 0, this.out);
-      this.out.writeInt32LE(NOTIFY_POLL, 4);
-      this.write(this.out, length);
-    }
-    file.polls.clear();
+  private wake(kh: number): void {
+    const length = encodeReply('pollWakeup', { kh }, 0, this.out);
+    this.out.writeInt32LE(NOTIFY_POLL, 4);
+    this.write(this.out, length);
   }
 
   // ---- the end ----------------------------------------------------------------------------------

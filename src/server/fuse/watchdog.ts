@@ -6,6 +6,7 @@
  * It must not take away what a new server has mounted at the same place. Mount ids and device numbers
  * are given out again, so they tell nothing; what it unmounts is a slashnet mount that is dead. Between
  * that look and the unmounting nobody mounts there, for whoever does holds the lock (mountpoint.ts).
+ * Others may hold it, too, for spite: it is waited for a second, and no longer.
  */
 import { spawn } from 'node:child_process';
 import { escaped } from './mountinfo.ts';
@@ -36,7 +37,7 @@ settled() {
 }
 tries=0
 while [ $tries -lt 50 ]; do
-  (flock 9; settled "$@") 9<"$lock" && exit 0
+  (flock -w 1 9; settled "$@") 9<"$lock" && exit 0
   tries=$((tries + 1))
   sleep 0.1
 done

@@ -12,6 +12,7 @@ import { IOHDRSZ, type Body, type Dialect, type WireStat } from '../messages.ts'
 import type { Inode } from './inode.ts';
 import { freshName, isLink, linkAttributes, linkStat, walk } from './names.ts';
 import { TextReader } from './padding.ts';
+import { ReplayBudget } from './replay.ts';
 import { StreamReader } from './streams.ts';
 
 export type { Inode } from './inode.ts';
@@ -21,6 +22,7 @@ export { attachName, Recogniser } from './recognise.ts';
 export class V9fs {
   private readonly dialect: Dialect;
   private readonly rsize: number;
+  private readonly budget = new ReplayBudget();
   private given = 0;
 
   constructor(dialect: Dialect, msize: number) {
@@ -56,7 +58,7 @@ export class V9fs {
   /** A file just opened, read and written as v9fs needs it. */
   opened(handle: Handle, inode: Inode | undefined): Handle {
     if (inode === undefined) return handle;
-    return handle.stream ? new StreamReader(handle, this.rsize) : new TextReader(handle, inode);
+    return handle.stream ? new StreamReader(handle, this.rsize, this.budget) : new TextReader(handle, inode);
   }
 
   /** What a stat says, and the client's inode with it. */

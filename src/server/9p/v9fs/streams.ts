@@ -13,7 +13,7 @@ import { FsError } from '../../../netfs/error.ts';
 import { then } from '../../../netfs/mount.ts';
 import type { Awaitable, Handle, Node, Reply, Req } from '../../../netfs/node.ts';
 import { KeepingReply } from './padding.ts';
-import { Replay } from './replay.ts';
+import { Replay, type ReplayBudget } from './replay.ts';
 
 /** What the next Tread looks like if it goes on with the same read(2). */
 interface Continuation {
@@ -33,13 +33,14 @@ export class StreamReader implements Handle {
   private readonly rsize: number;
   /** The client's offset of the first byte that was not served yet. */
   private place = 0;
-  private readonly replay = new Replay();
+  private readonly replay: Replay;
   private due: Continuation | undefined;
   private ending: Ending | undefined;
   /** Reads that wait. */
   private waiting = 0;
 
-  constructor(inner: Handle, rsize: number) {
+  constructor(inner: Handle, rsize: number, budget: ReplayBudget) {
+    this.replay = new Replay(budget);
     this.node = inner.node;
     this.inner = inner;
     this.rsize = rsize;
@@ -153,6 +154,7 @@ export class StreamReader implements Handle {
   }
 
   close(): void {
+    this.replay.clear();
     this.inner.close();
   }
 }
