@@ -25,7 +25,8 @@ export function fromMountHelper(args: readonly string[], commands: readonly stri
   }
   const [source, dir, ...rest] = args;
   if (source === undefined || source.startsWith('-') || commands.includes(source)) return args;
-  if (dir?.startsWith('/') !== true || (rest.length > 0 && rest[0] !== '-o')) return args;
+  // mount.fuse3 always has options to pass; without any it is a command that was misspelt.
+  if (dir?.startsWith('/') !== true || rest[0] !== '-o') return args;
   const options = rest.filter(arg => arg !== '-o').flatMap(list => list.split(','));
   return ['serve', '--mount', dir, '--mount-name', source, '--background', ...options.flatMap(flagOf)];
 }
