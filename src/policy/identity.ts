@@ -33,7 +33,9 @@ export function sameCaller(a: Caller, b: Caller): boolean {
 
 /** Group bits are for those whose groups somebody vouches for. */
 export function inGroup(caller: Caller, gid: number): boolean {
-  return caller.anonymous === undefined && (caller.gid === gid || caller.groups?.includes(gid) === true);
+  if (caller.anonymous !== undefined) return false;
+  // The overflow id among the groups stands for any that this user namespace does not have.
+  return caller.gid === gid || (gid !== NOBODY && caller.groups?.includes(gid) === true);
 }
 
 /** The host's user database. */
