@@ -11,7 +11,7 @@ const TOP = 15;
 const EXIT_ON_TERM = 'data:text/javascript,process.on("SIGTERM",()=>process.exit())';
 
 /** Self time in microseconds by function, whatever called it. */
-function selfTimes({ nodes, samples, timeDeltas }) {
+export function selfTimes({ nodes, samples, timeDeltas }) {
   const labels = new Map(nodes.map(node => [node.id, label(node.callFrame)]));
   const times = new Map();
   samples.forEach((id, i) => {
@@ -32,7 +32,7 @@ function label({ functionName, url, lineNumber }) {
 // until JavaScript is entered. The kernel knows better how long the process ran.
 const NATIVE = "(libuv's own I/O: CPU time that V8 took for idle)";
 
-function topTable(times, cpu) {
+export function topTable(times, cpu) {
   times.delete('(idle)');
   const seen = [...times.values()].reduce((sum, t) => sum + t, 0);
   const busy = Math.max(seen, cpu * 1e6);

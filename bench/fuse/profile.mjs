@@ -2,45 +2,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as procs from '../datapath/procs.mjs';
-import { table } from '../datapath/report.mjs';
+import { selfTimes, topTable } from '../datapath/profile.mjs';
 import { clearStage, measure, setStage } from './stage.mjs';
-
-const TOP = 25;
-
-/** Self time in microseconds by function, whatever called it. */
-function selfTimes({ nodes, samples, timeDeltas }) {
-  const labels = new Map(nodes.map(node => [node.id, label(node.callFrame)]));
-  const times = new Map();
-  samples.forEach((id, i) => {
-    const name = labels.get(id);
-    times.set(name, (times.get(name) ?? 0) + timeDeltas[i]);
-  });
-  return times;
-}
-
-function label({ functionName, url, lineNumber }) {
-  const name = functionName || '(anonymous)';
-  if (url === '') return name; // "(program)", "(garbage collector)" and native functions
-  const file = url.startsWith('node:') ? url : path.basename(url);
-  return `${name} ${file}:${lineNumber + 1}`;
-}
-
-// V8 calls everything idle that happens while libuv polls, reading a request included, until JavaScript
-// is entered. The kernel knows better how long the process ran.
-const NATIVE = "(libuv's own I/O: CPU time that V8 took for idle)";
-
-function topTable(times, cpu) {
-  times.delete('(idle)');
-  const seen = [...times.values()].reduce((sum, t) => sum + t, 0);
-  const busy = Math.max(seen, cpu * 1e6);
-  times.set(NATIVE, busy - seen);
-  const share = t => `${((t / busy) * 100).toFixed(1)}%`;
-  const sorted = [...times].sort((a, b) => b[1] - a[1]);
-  const rest = sorted.slice(TOP).reduce((sum, [, t]) => sum + t, 0);
-  const rows = [...sorted.slice(0, TOP), [`(${Math.max(0, sorted.length - TOP)} others)`, rest]];
-  const head = `the server's CPU time, start included: ${(busy / 1e6).toFixed(2)} s; self time by function:`;
-  return head + '\n' + table(rows.map(([name, t]) => [name, share(t)]));
-}
 
 /** Runs one workload against our server under --cpu-prof and returns the text to print. */
 export async function profile(workload, seconds, options) {

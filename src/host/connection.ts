@@ -12,13 +12,14 @@
  * through the stream, whose callback says when there is room again.
  */
 import type { Socket } from 'node:net';
-import { FsError, fromSystem } from '../netfs/error.ts';
-import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
-import type { Connection, ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
+import { FsError } from '../netfs/error.ts';
+import type { Endpoint } from '../netfs/address.ts';
+import type { Connection, ConnectionInfo, SocketOptions } from '../netfs/dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
 import { onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
-import { bytesWaiting, resetOnClose, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
+import { bytesWaiting } from './libc.ts';
+import { configureSocket, connectionInfo, endpoint, resetSocket, systemError } from './socket.ts';
 
 /** Most that one readiness event brings, and so the most that is kept for a later read. */
 const SCRATCH = 64 * 1024;
@@ -363,16 +364,7 @@ export class HostConnection implements Connection {
 
   info(): ConnectionInfo | undefined {
     const fd = fdOf(this.socket);
-    const raw = fd === undefined ? undefined : tcpInfo(fd);
-    if (raw === undefined) return undefined;
-    return {
-      state: LINUX_STATES[raw.state] ?? 'Closed',
-      rtt: raw.rtt / 1000,
-      rttVar: raw.rttVar / 1000,
-      ssthresh: raw.ssthresh >= NO_THRESHOLD ? 0 : raw.ssthresh * raw.sndMss,
-      cwnd: raw.cwnd * raw.sndMss,
-      retransmits: raw.totalRetrans,
-    };
+    return fd === undefined ? undefined : connectionInfo(fd);
   }
 
   private fail(error: FsError): void {
@@ -402,52 +394,4 @@ export function onreadFor(connection: () => HostConnection) {
   };
 }
 
-/** Ends a socket with RST. */
-export function resetSocket(socket: Socket): void {
-  const fd = fdOf(socket);
-  if (fd !== undefined) resetOnClose(fd);
-  socket.destroy();
-}
-
-export function configureSocket(fd: number, family: 4 | 6, options: SocketOptions): void {
-  const names = family === 4 ? SOCKET_OPTIONS.ip : SOCKET_OPTIONS.ipv6;
-  if (options.ttl !== undefined) setIntOption(fd, names.level, names.ttl, options.ttl);
-  if (options.tos !== undefined) setIntOption(fd, names.level, names.tos, options.tos);
-}
-
-/** The error of a system call as one of ours; one that no table knows keeps its code as the detail. */
-export function systemError(error: NodeJS.ErrnoException): FsError {
-  if (error.code === 'EMFILE' || error.code === 'ENFILE') {
-    return new FsError('Enodev', 'the server has no file descriptor left; raise its ulimit -n');
-  }
-  const name = fromSystem(error.code);
-  return name === undefined ? new FsError('Eio', error.code ?? error.message) : new FsError(name);
-}
-
-export function endpoint(address: string | undefined, port: number | undefined): Endpoint {
-  // A link-local address comes with its zone, which /net has no way to write.
-  const ip = address === undefined ? undefined : parseIp(address.replace(/%.*/, ''));
-  return ip === undefined || port === undefined ? UNSET : { ip, port };
-}
-
 const HUNGUP = new FsError('Ehungup');
-
-/** TCP_INFINITE_SSTHRESH (net/tcp.h): slow start has met no limit yet. */
-const NO_THRESHOLD = 0x7fffffff;
-
-/** linux/tcp_states.h, from 1 on; TCP_NEW_SYN_RECV is the last. */
-const LINUX_STATES: readonly (TcpState | undefined)[] = [
-  undefined,
-  'Established',
-  'Syn_sent',
-  'Syn_received',
-  'Finwait1',
-  'Finwait2',
-  'Time_wait',
-  'Closed',
-  'Close_wait',
-  'Last_ack',
-  'Listen',
-  'Closing',
-  'Syn_received',
-];

@@ -4,7 +4,8 @@ import { FsError } from '../netfs/error.ts';
 import { formatEndpoint, formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../netfs/dialer.ts';
 import { onAbort, type Signal } from '../abort.ts';
-import { configureSocket, HostConnection, onreadFor, systemError } from './connection.ts';
+import { HostConnection, onreadFor } from './connection.ts';
+import { configureSocket, systemError } from './socket.ts';
 import { fdOf } from './fd.ts';
 import { HostListener, probe } from './listener.ts';
 import { resolve } from './resolver.ts';
@@ -65,6 +66,9 @@ function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: Con
     // The local address was bound; what is not to be had is this pair of ends.
     if (local !== undefined && local.port !== 0) return new FsError('Eaddrinuse');
     return new FsError('Enoports', `none left to reach ${formatEndpoint(to)}`);
+  }
+  if (error.code === 'EACCES' && local !== undefined && local.port !== 0) {
+    return new FsError('Eperm', `the host lets only root connect from port ${local.port}`);
   }
   if (error.code === 'EINVAL' && local !== undefined && local.ip.family !== to.ip.family) {
     return new FsError('Enotlocal', `${formatIp(local.ip)} is of another family than ${formatIp(to.ip)}`);

@@ -5,7 +5,8 @@ import { formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { Listener } from '../netfs/dialer.ts';
 import { WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { adopt } from './fd.ts';
-import { endpoint, HostConnection, onreadFor, resetSocket, systemError } from './connection.ts';
+import { HostConnection, onreadFor } from './connection.ts';
+import { endpoint, resetSocket, systemError } from './socket.ts';
 
 /**
  * Calls that wait for a listen. Node accepts as they come and cannot be paused, so the kernel's queue

@@ -210,7 +210,7 @@ export class TcpConversation extends Conversation {
 
   /** RST to the peer; whatever waits is woken. */
   hangup(): void {
-    this.dialling?.abort(new FsError('Ehungup'));
+    this.dialling?.abort(new FsError('Ehungup', 'hangup was written to ctl'));
     this.connection?.reset();
     this.listener?.close();
     if (this.state !== 'Idle') this.state = 'Finished';
@@ -218,7 +218,7 @@ export class TcpConversation extends Conversation {
 
   /** FIN to the peer; the files stay open. */
   finish(): void {
-    this.dialling?.abort(new FsError('Ehungup'));
+    this.dialling?.abort(new FsError('Ehungup', 'close was written to ctl'));
     this.connection?.close();
     this.listener?.close();
     if (this.state !== 'Idle') this.state = 'Finished';
