@@ -76,10 +76,46 @@ export function abortable<T>(
   });
 }
 
+/**
+ * A line of people: first come, first served, and whoever is in it may leave. There are thousands of
+ * these, and most are always empty: that costs nothing.
+ */
+export class Line<T> {
+  private members: Set<T> | undefined;
+
+  get length(): number {
+    return this.members?.size ?? 0;
+  }
+
+  get first(): T | undefined {
+    return this.members?.values().next().value;
+  }
+
+  push(member: T): void {
+    (this.members ??= new Set()).add(member);
+  }
+
+  leave(member: T): void {
+    this.members?.delete(member);
+  }
+
+  shift(): T | undefined {
+    const { first } = this;
+    if (first !== undefined) this.leave(first);
+    return first;
+  }
+
+  /** Everybody, who then is in it no more. */
+  clear(): Iterable<T> {
+    const all = this.members ?? [];
+    this.members = undefined;
+    return all;
+  }
+}
+
 /** People who wait for their turn, first come first served; who is aborted leaves the line. */
 export class WaitQueue<T> {
-  /** Made when somebody waits: there are thousands of these, and most are never used. */
-  private waiting: Waiter<T>[] | undefined;
+  private readonly waiting = new Line<Waiter<T>>();
 
   /** Settles by `shift().resolve`, by `fail`, or by the signal. */
   wait(signal: Signal): Promise<T> {
@@ -95,22 +131,22 @@ export class WaitQueue<T> {
         },
       };
       const stop = onAbort(signal, () => {
-        this.waiting = this.waiting?.filter(other => other !== waiter);
+        this.waiting.leave(waiter);
         reject(signal.reason as Error);
       });
-      if (!signal.aborted) (this.waiting ??= []).push(waiter);
+      if (!signal.aborted) this.waiting.push(waiter);
     });
   }
 
   /** Wakes the first in line; false if nobody waits. */
   wake(value: T): boolean {
-    const first = this.waiting?.shift();
+    const first = this.waiting.shift();
     first?.resolve(value);
     return first !== undefined;
   }
 
   fail(error: Error): void {
-    for (const waiter of this.waiting?.splice(0) ?? []) waiter.reject(error);
+    for (const waiter of this.waiting.clear()) waiter.reject(error);
   }
 }
 

@@ -42,7 +42,13 @@ async function commanded(
   options: NetOptions,
 ): Promise<Control> {
   const protocol = protocolDir(network, options);
-  const control = await openControl(client, protocol, `${protocol}/clone`, options.signal);
+  const clone = `${protocol}/clone`;
+  const control = await openControl(client, protocol, clone, options.signal).catch((error: unknown) => {
+    if (error instanceof NinepError && error.code === 'EACCES') {
+      error.detail = `permission denied: ${clone} is not open to you; who owns it can chgrp and chmod it`;
+    }
+    throw error;
+  });
   try {
     await control.ctl.write(message, 0, options.signal);
     return control;

@@ -16,7 +16,7 @@ import { FsError } from '../netfs/error.ts';
 import type { Endpoint } from '../netfs/address.ts';
 import type { Connection, ConnectionInfo, SocketOptions } from '../netfs/dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
-import { onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
+import { Line, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting } from './libc.ts';
 import { configureSocket, connectionInfo, endpoint, resetSocket, systemError } from './socket.ts';
@@ -48,7 +48,7 @@ export class HostConnection implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   private readonly socket: Socket;
-  private readers: Reader[] = [];
+  private readonly readers = new Line<Reader>();
   private readonly writers = new WaitQueue<void>();
   private readonly watchers = new Watchers();
   private writing = false;
@@ -148,7 +148,7 @@ export class HostConnection implements Connection {
       };
       const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
       const stop = onAbort(signal, () => {
-        this.readers = this.readers.filter(other => other !== reader);
+        this.readers.leave(reader);
         // It may have been the one that the rest was kept for.
         if (this.rest !== undefined) this.serveRest();
         reject(signal.reason as Error);
@@ -169,7 +169,7 @@ export class HostConnection implements Connection {
   received(chunk: Buffer): boolean {
     if (this.closing) return this.discard(chunk.length);
     let at = 0;
-    while (at < chunk.length && this.readers[0]?.reply.mayAnswer(this.serveRest) === true) {
+    while (at < chunk.length && this.readers.first?.reply.mayAnswer(this.serveRest) === true) {
       const { reply, done } = this.readers.shift()!;
       const n = this.answer(reply, chunk.subarray(at));
       at += Math.min(n, chunk.length - at);
@@ -185,7 +185,7 @@ export class HostConnection implements Connection {
 
   /** Serves the reads that could not be answered when their bytes came, and goes on reading. */
   private readonly serveRest = (): void => {
-    while (this.rest !== undefined && this.readers[0]?.reply.mayAnswer(this.serveRest) === true) {
+    while (this.rest !== undefined && this.readers.first?.reply.mayAnswer(this.serveRest) === true) {
       const { reply, done } = this.readers.shift()!;
       done(this.takeRest(reply));
     }
@@ -226,7 +226,7 @@ export class HostConnection implements Connection {
 
   private end(): void {
     this.ended = true;
-    if (this.rest === undefined) for (const reader of this.readers.splice(0)) reader.done(0);
+    if (this.rest === undefined) for (const reader of this.readers.clear()) reader.done(0);
     this.watchers.tell();
   }
 
@@ -374,7 +374,7 @@ export class HostConnection implements Connection {
   }
 
   private failWaiting(error: FsError): void {
-    for (const reader of this.readers.splice(0)) reader.fail(error);
+    for (const reader of this.readers.clear()) reader.fail(error);
     this.writers.fail(error);
     this.watchers.tell();
   }

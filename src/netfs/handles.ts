@@ -39,7 +39,6 @@ export class TextHandle implements Handle {
 
 /** A handle that was opened for one direction only, or whose directory is read by the door. */
 export class GuardedHandle implements Handle {
-  readonly node: Node;
   readonly stream: boolean;
   readonly messages: boolean;
   private readonly inner: Handle;
@@ -47,12 +46,16 @@ export class GuardedHandle implements Handle {
   private readonly mayWrite: boolean;
 
   constructor(inner: Handle, mayRead: boolean, mayWrite: boolean) {
-    this.node = inner.node;
     this.stream = inner.stream;
     this.messages = inner.messages === true;
     this.inner = inner;
     this.mayRead = mayRead;
     this.mayWrite = mayWrite;
+  }
+
+  /** A listen that was opened without waiting becomes a call's ctl. */
+  get node(): Node {
+    return this.inner.node;
   }
 
   read(offset: number, reply: Reply, req: Req): Awaitable<number> {

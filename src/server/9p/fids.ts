@@ -17,6 +17,8 @@ export class Fid {
   opening = false;
   /** Clunked, or its session is gone. */
   closed = false;
+  /** It may hold locks. */
+  hasLocked = false;
   /** Requests in flight that name it. */
   busy = 0;
   /** The list of a file's extended attributes, Txattrwalk; not the file. */

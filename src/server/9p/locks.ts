@@ -24,26 +24,35 @@ interface Lock {
 
 type Wanted = Pick<Body<'Tlock'>, 'kind' | 'start' | 'length' | 'procId' | 'clientId'>;
 
-/** Of one session: each lock is looked at for each that is set. */
+/** Of one session. */
 const MAX_LOCKS = 1024;
+/** On one file: each is looked at for each that is set. */
+const MAX_ON_FILE = 4096;
 
 export class Locks {
-  private held: Lock[] = [];
+  /** By the file's qid.path. */
+  private readonly held = new Map<number, readonly Lock[]>();
+  private readonly counts = new Map<Session, number>();
 
   get size(): number {
-    return this.held.length;
+    return [...this.counts.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** Grants, refuses or releases; returns the Rlock's status. A client that may wait asks again. */
   set(session: Session, fid: Fid, wanted: Wanted): number {
     if (wanted.kind > LOCK_TYPE.unlock) return LOCK_STATUS.error;
     const lock = lockOf(session, fid, wanted);
-    if (wanted.kind !== LOCK_TYPE.unlock) {
-      if (this.countOf(session) >= MAX_LOCKS) return LOCK_STATUS.error;
-      if (this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
+    const before = this.on(lock.path);
+    const rest = before.flatMap(other => without(other, lock));
+    if (wanted.kind === LOCK_TYPE.unlock) {
+      this.replace(lock.path, before, rest);
+      return LOCK_STATUS.success;
     }
-    this.held = this.held.flatMap(other => without(other, lock));
-    if (wanted.kind !== LOCK_TYPE.unlock) this.held.push(lock);
+    if ((this.counts.get(session) ?? 0) >= MAX_LOCKS || before.length >= MAX_ON_FILE)
+      return LOCK_STATUS.error;
+    if (this.conflict(lock) !== undefined) return LOCK_STATUS.blocked;
+    fid.hasLocked = true;
+    this.replace(lock.path, before, [...rest, lock]);
     return LOCK_STATUS.success;
   }
 
@@ -63,17 +72,36 @@ export class Locks {
 
   /** The fid is clunked. */
   drop(fid: Fid): void {
-    if (this.held.length > 0) this.held = this.held.filter(lock => lock.fid !== fid);
+    if (!fid.hasLocked) return;
+    const { path } = fid.node.qid;
+    const before = this.on(path);
+    this.replace(
+      path,
+      before,
+      before.filter(lock => lock.fid !== fid),
+    );
   }
 
-  private countOf(session: Session): number {
-    return this.held.reduce((sum, lock) => sum + (lock.session === session ? 1 : 0), 0);
+  private on(path: number): readonly Lock[] {
+    return this.held.get(path) ?? [];
+  }
+
+  private replace(path: number, before: readonly Lock[], after: readonly Lock[]): void {
+    if (after.length > 0) this.held.set(path, after);
+    else this.held.delete(path);
+    for (const { session } of before) this.count(session, -1);
+    for (const { session } of after) this.count(session, 1);
+  }
+
+  private count(session: Session, by: number): void {
+    const count = (this.counts.get(session) ?? 0) + by;
+    if (count > 0) this.counts.set(session, count);
+    else this.counts.delete(session);
   }
 
   private conflict(lock: Lock): Lock | undefined {
-    return this.held.find(
+    return this.on(lock.path).find(
       other =>
-        other.path === lock.path &&
         !sameHolder(other, lock) &&
         (other.write || lock.write) &&
         other.start < lock.end &&
@@ -103,7 +131,7 @@ function sameHolder(a: Lock, b: Lock): boolean {
 
 /** What is left of a held lock when its holder sets another over it. */
 function without(held: Lock, lock: Lock): Lock[] {
-  if (held.path !== lock.path || !sameHolder(held, lock)) return [held];
+  if (!sameHolder(held, lock)) return [held];
   if (held.end <= lock.start || lock.end <= held.start) return [held];
   const parts: Lock[] = [];
   if (held.start < lock.start) parts.push({ ...held, end: lock.start });

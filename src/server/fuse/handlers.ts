@@ -179,6 +179,7 @@ function linuxOpenMode(flags: number): OpenMode {
 
 function open(session: FuseSession, mode: OpenMode, flags: number, request: Request): Awaitable<Answer> {
   const entry = session.nodeids.get(request.header.nodeid);
+  mayBegin(session);
   request.nonblocking = (flags & O_NONBLOCK) !== 0;
   return then(session.mount.open(entry.node, mode, request), handle => {
     if (session.isClosed) {
@@ -198,6 +199,11 @@ function openFlags(handle: Handle): number {
   return FOPEN.DIRECT_IO | FOPEN.NOFLUSH | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
 }
 
+/** At the end of the server what has begun is finished, and nothing begins. */
+function mayBegin(session: FuseSession): void {
+  if (session.isEnding) throw new FsError('Ehungup', 'the server ends');
+}
+
 function release(session: FuseSession, { fh }: { readonly fh: number }): Answer {
   session.files.release(fh);
   return undefined;
@@ -208,6 +214,7 @@ function release(session: FuseSession, { fh }: { readonly fh: number }): Answer 
 function read(session: FuseSession, m: Body<'READ'>, request: Request): Awaitable<Answer> {
   const file = session.files.get(m.fh);
   const { handle } = file;
+  mayBegin(session);
   request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
   const reply = new ReadReply(readSize(handle, m.size));
   const offset = handle.messages === true ? file.position : m.offset;
@@ -235,6 +242,7 @@ function readSize(handle: Handle, size: number): number {
 function write(session: FuseSession, m: Body<'WRITE'>, request: Request): Awaitable<Answer> {
   const file = session.files.get(m.fh);
   const { handle } = file;
+  mayBegin(session);
   request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
   request.isWrite = handle.stream;
   file.position = 0;
@@ -246,11 +254,14 @@ function write(session: FuseSession, m: Body<'WRITE'>, request: Request): Awaita
     : answer(n);
 }
 
+/** The server ends: whatever is tried fails at once. */
+const ENDING = { readable: true, writable: true, ended: true, hungup: true, failed: true };
+
 function poll(session: FuseSession, { fh, kh, flags }: Body<'POLL'>): Answer {
   const file = session.files.get(fh);
   const watch = (flags & POLL_SCHEDULE_NOTIFY) !== 0;
   if (watch) file.polledBy(kh);
-  const readiness = file.handle.poll?.(watch ? file : undefined) ?? READY;
+  const readiness = session.isEnding ? ENDING : (file.handle.poll?.(watch ? file : undefined) ?? READY);
   return { struct: 'poll', body: { revents: pollBits(readiness) } };
 }
 

@@ -85,6 +85,11 @@ export class OpenFiles {
     file.close();
   }
 
+  /** Has everybody who polls look again. */
+  wakeAll(): void {
+    for (const file of this.files.values()) file.changed();
+  }
+
   releaseAll(): void {
     for (const fh of [...this.files.keys()]) this.release(fh);
   }

@@ -45,6 +45,7 @@ export class FuseSession {
   /** Small replies are made here; each is written before the next is made. */
   private readonly out = Buffer.alloc(256);
   private closed = false;
+  private draining = false;
   private started_!: () => void;
   private refused!: (reason: Error) => void;
   private endedBy!: () => void;
@@ -74,6 +75,11 @@ export class FuseSession {
 
   get isClosed(): boolean {
     return this.closed;
+  }
+
+  /** Nothing waits any more. */
+  get isEnding(): boolean {
+    return this.draining;
   }
 
   /** For the handler of INIT. */
@@ -201,6 +207,8 @@ export class FuseSession {
    * `signal` says when to wait no longer.
    */
   async drain(signal: Signal): Promise<void> {
+    this.draining = true;
+    this.files.wakeAll();
     for (const request of this.pending.values()) {
       if (!request.isWrite) request.abort(new FsError('Ehungup'));
     }
