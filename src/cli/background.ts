@@ -7,6 +7,7 @@ import { closeSync, fstatSync, writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Readable } from 'node:stream';
 import { formatEndpoint } from '../endpoint.ts';
+import { inheritOnly } from '../host/proc.ts';
 import { checkHanded } from '../server/fuse/devfuse.ts';
 import { DoorError } from '../server/transport/door.ts';
 import { EXIT, tell } from './failure.ts';
@@ -45,6 +46,7 @@ function start(args: readonly string[], passed: readonly number[]): Promise<stri
   const stdio: ('ignore' | 'pipe' | number)[] = Array(Math.max(ready, ...passed) + 1).fill('ignore');
   for (const fd of passed) stdio[fd] = fd;
   stdio[ready] = 'pipe';
+  inheritOnly(passed);
   const child = spawn(process.execPath, [...process.execArgv, ...args], {
     detached: true,
     env: { ...process.env, [READY]: String(ready) },

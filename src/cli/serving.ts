@@ -1,6 +1,7 @@
 /** What `slashnet serve` does: open the doors, say where they are, and end in good order. */
 import { pino } from 'pino';
 import type { Endpoint } from '../endpoint.ts';
+import { inheritOnly } from '../host/proc.ts';
 import { Server } from '../server/server.ts';
 import { activatedDoor, activatedFds, notify } from '../server/transport/activation.ts';
 import { DoorError, type Door, type OnClient } from '../server/transport/door.ts';
@@ -16,6 +17,8 @@ const DRAIN_MS = 5000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 export async function serve(flags: ServeFlags): Promise<void> {
+  // What our parent left open, a lock perhaps, is not for the watchdog of a mount.
+  inheritOnly([]);
   const stderr = 2;
   const log = pino({ level: flags.logLevel }, pino.destination({ fd: stderr, sync: true }));
   const server = new Server({

@@ -2,7 +2,8 @@
  * Who asks: the kernel puts the thread's fsuid and fsgid into each request, but not its supplementary
  * groups. Those are read from /proc when a permission turns on them, which is seldom.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
+import { statusField, statusOf } from '../../host/proc.ts';
 import { unauthenticated, type Caller, type Users } from '../../policy/identity.ts';
 import type { Header } from './kernel.ts';
 
@@ -49,7 +50,7 @@ export function groupsOf(pid: number, uid: number, gid: number): readonly number
   if (pid === 0 || !procIsOurs()) return undefined;
   let status: string;
   try {
-    status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    status = statusOf(pid);
   } catch {
     return undefined;
   }
@@ -73,6 +74,5 @@ function procIsOurs(): boolean {
 }
 
 function numbers(status: string, field: string): number[] | undefined {
-  const line = new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1];
-  return line?.split(/\s+/).filter(Boolean).map(Number);
+  return statusField(status, field)?.split(/\s+/).filter(Boolean).map(Number);
 }

@@ -6,8 +6,9 @@
  * need for root anyway; without it the program ends at once, and its exit says how it went.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { receiveFd, socketPair } from '../../host/fdpass.ts';
+import { statusField, statusOf } from '../../host/proc.ts';
 import { hostUsers } from '../../host/users.ts';
 import { DoorError } from '../transport/door.ts';
 import { checkDevice } from './devfuse.ts';
@@ -123,7 +124,7 @@ function refused(dir: string, said: string): DoorError {
 
 /** Why it is not root, although it should be: execve(2) leaves setuid out under no_new_privs. */
 function powerless(): string {
-  if (/^NoNewPrivs:\s*1$/m.test(readFileSync('/proc/self/status', 'utf8'))) {
+  if (statusField(statusOf('self'), 'NoNewPrivs') === '1') {
     return (
       `${PROGRAM} cannot become root, since slashnet was started under no_new_privs (sandboxes do that, and ` +
       'NoNewPrivileges= of systemd); start it outside, or have root mount it: ' +

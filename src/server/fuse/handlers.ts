@@ -180,6 +180,7 @@ function linuxOpenMode(flags: number): OpenMode {
 function open(session: FuseSession, mode: OpenMode, flags: number, request: Request): Awaitable<Answer> {
   const entry = session.nodeids.get(request.header.nodeid);
   mayBegin(session);
+  session.files.checkRoom(request.caller);
   request.nonblocking = (flags & O_NONBLOCK) !== 0;
   return then(session.mount.open(entry.node, mode, request), handle => {
     if (session.isClosed) {

@@ -9,8 +9,9 @@
  * The kernel asks the server for everything in the mount, so nothing here may look at the directory
  * once it is mounted: the server would wait for itself.
  */
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { detach, mount as mountCall, MS, type SystemError } from '../../host/mount.ts';
+import { statusField, statusOf } from '../../host/proc.ts';
 import { DoorError } from '../transport/door.ts';
 import { checkHanded, openDevice } from './devfuse.ts';
 import * as fusermount from './fusermount.ts';
@@ -112,7 +113,7 @@ function wayToMount(): Way {
 const CAP_SYS_ADMIN = 21n;
 
 function hasCapSysAdmin(): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const effective = statusField(statusOf('self'), 'CapEff') ?? '0';
   return ((BigInt(`0x${effective}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
 }
 

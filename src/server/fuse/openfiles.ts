@@ -51,9 +51,13 @@ export class OpenFile implements Watch {
   }
 }
 
+/** Of one user: each takes about a kilobyte here. */
+const MOST = 65536;
+
 export class OpenFiles {
   private readonly files = new Map<number, OpenFile>();
   private readonly wake: (kh: number) => void;
+  private readonly counts = new Map<number, number>();
   private last = 0;
 
   /** `wake` tells the kernel that somebody who polls should look again. */
@@ -65,10 +69,23 @@ export class OpenFiles {
     return this.files.size;
   }
 
+  /** Throws Enofids where `add` would be one too many for this user. */
+  checkRoom({ uid }: Caller): void {
+    if ((this.counts.get(uid) ?? 0) >= MOST)
+      throw new FsError('Enofids', `user ${uid} has ${MOST} files open`);
+  }
+
+  private count({ uid }: Caller, by: 1 | -1): void {
+    const count = (this.counts.get(uid) ?? 0) + by;
+    if (count > 0) this.counts.set(uid, count);
+    else this.counts.delete(uid);
+  }
+
   add(entry: Entry, handle: Handle, caller: Caller): OpenFile {
     const file = new OpenFile(++this.last, entry, handle, caller, this.wake);
     this.files.set(file.fh, file);
     entry.countOpen(caller, 1);
+    this.count(caller, 1);
     return file;
   }
 
@@ -82,6 +99,7 @@ export class OpenFiles {
     const file = this.get(fh);
     this.files.delete(fh);
     file.entry.countOpen(file.caller, -1);
+    this.count(file.caller, -1);
     file.close();
   }
 
