@@ -1,14 +1,16 @@
 /**
- * The demonstration that `npm run demo` runs: a real HTTP server, a real `slashnet serve`, and one HTTP
- * request made with nothing but files. Every line that is shown was done.
+ * The demonstration that `npm run demo` runs: a real HTTP server, a real `slashnet serve`, and HTTP
+ * requests made with nothing but files: by 9P, and by a shell in a mount, where this machine lets us
+ * mount. Every line that is shown was done.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { connect, NinepError, type Client, type File } from '../client/index.ts';
 
@@ -25,9 +27,11 @@ async function main(): Promise<void> {
     const socket = join(dir, 'net.sock');
     server = await startServer(socket);
     const client = await connect(`unix!${socket}`);
-    await converse(client, (http.address() as AddressInfo).port);
+    const { port } = http.address() as AddressInfo;
+    await converse(client, port);
     await refusal(client);
     client.close();
+    await mounted(dir, port);
   } finally {
     http.close();
     if (server !== undefined) await stop(server);
@@ -35,19 +39,22 @@ async function main(): Promise<void> {
   }
 }
 
-async function startServer(socket: string): Promise<ChildProcess> {
+function startServer(socket: string): Promise<ChildProcess> {
+  return serve('--listen', `unix!${socket}`);
+}
+
+async function serve(...args: string[]): Promise<ChildProcess> {
   const program = fileURLToPath(new URL('../../bin/slashnet.js', import.meta.url));
-  const child = spawn(process.execPath, [program, 'serve', '--listen', `unix!${socket}`], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  show(`$ slashnet serve --listen unix!${socket} &`);
-  // It says where it listens once it does.
+  const child = spawn(process.execPath, [program, 'serve', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  show(`$ slashnet serve ${args.join(' ')} &`);
+  // It says where it is once it is there, or why it is not.
   const [first] = (await once(child.stderr!, 'data')) as [Buffer];
   show(String(first).split('\n')[0]!);
   return child;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
@@ -86,6 +93,34 @@ async function refusal(client: Client): Promise<void> {
   });
   await cat(client, `tcp/${n}/err`);
   await ctl.close();
+}
+
+/** A shell and nothing else, in a mount. */
+async function mounted(dir: string, port: number): Promise<void> {
+  show('\nMounted, it needs no program but the shell:');
+  const net = join(dir, 'net');
+  mkdirSync(net);
+  const server = await serve('--mount', net);
+  try {
+    // One that could not mount has said why, and ends.
+    if (existsSync(join(net, 'tcp'))) await runShell(net, port);
+    else show('(so this part is left out)');
+  } finally {
+    await stop(server);
+  }
+}
+
+async function runShell(net: string, port: number): Promise<void> {
+  const script = `
+exec 3<>${net}/tcp/clone; n=$(cat <&3)
+echo 'connect 127.0.0.1!${port}' >&3
+exec 4<>${net}/tcp/$n/data
+printf 'GET /from/a/shell HTTP/1.0\\r\\n\\r\\n' >&4
+cat <&4 | tail -n 1`;
+  for (const line of script.trim().split('\n')) show(`$ ${line}`);
+  const shell = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [answer] = await Promise.all([text(shell.stdout), once(shell, 'exit')]);
+  show(answer.trimEnd());
 }
 
 async function write(file: File, path: string, text: string): Promise<void> {
