@@ -155,6 +155,11 @@ export function putHeader(into: Buffer, length: number, error: number, unique: n
   writeU64(into, 8, unique);
 }
 
+/** The number that a reply's header has. */
+export function uniqueOf(reply: Buffer): number {
+  return readU64(reply, 8);
+}
+
 /** A header and one struct, whole; returns its length. */
 export function encodeReply<N extends ReplyName>(
   name: N,

@@ -95,13 +95,12 @@ export class Device {
     });
   }
 
-  /** One reply or notification: the first `length` bytes. False if nobody waits for it any more. */
-  write(frame: Buffer, length: number): boolean {
-    if (this.closed) return false;
+  /** One reply or notification: the first `length` bytes. Returns the errno of a reply that the kernel refuses, else 0. */
+  write(frame: Buffer, length: number): number {
+    if (this.closed) return 0;
     const error = writeFrame(this.fd, frame, length);
     // ENOENT: the request is gone; ENODEV, ECONNABORTED, EPERM: so is the mount, and the reader learns it.
-    if (error !== 0 && !GONE.has(error)) throw new Error(`write to /dev/fuse: errno ${error}`);
-    return error === 0;
+    return GONE.has(error) ? 0 : error;
   }
 
   /** Lets go of the descriptor, which ends a mount that nobody else holds. */

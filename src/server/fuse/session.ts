@@ -10,7 +10,15 @@ import { ERRNO, FsError } from '../../netfs/error.ts';
 import type { Mount } from '../../netfs/mount.ts';
 import type { Log } from '../../log.ts';
 import type { Users } from '../../policy/identity.ts';
-import { decode, encodeReply, MalformedRequest, preamble, putHeader, type Incoming } from './codec.ts';
+import {
+  decode,
+  encodeReply,
+  MalformedRequest,
+  preamble,
+  putHeader,
+  uniqueOf,
+  type Incoming,
+} from './codec.ts';
 import { Device } from './device.ts';
 import { HANDLERS, type Answer } from './handlers.ts';
 import { NOTIFY_POLL, OUT_HEADER, type Body, type Op } from './kernel.ts';
@@ -190,8 +198,15 @@ export class FuseSession {
 
   private readonly write = (frame: Buffer, length: number): void => {
     this.options.trace?.(`<- ${frame.readUInt32LE(8)} error ${-frame.readInt32LE(4)} ${length} bytes`);
-    this.device.write(frame, length);
+    const refused = this.device.write(frame, length);
+    if (refused !== 0) this.replyRefused(frame, length, refused);
   };
+
+  /** A bug of ours; whoever asked must be answered all the same. */
+  private replyRefused(frame: Buffer, length: number, errno: number): void {
+    this.options.log.error({ errno, length }, 'a bug in slashnet: the kernel refuses a reply');
+    if (length > OUT_HEADER) this.writeError(uniqueOf(frame), ERRNO.EIO);
+  }
 
   /** Tells the kernel that somebody who polls a file should look again. */
   private wake(kh: number): void {
