@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { need } from '../support/packages.ts';
+import { need, needFuse } from '../support/packages.ts';
 import {
   ALICE,
   asAlice,
@@ -24,6 +24,7 @@ describe('a FUSE mount', function () {
 
   before(function () {
     this.timeout(120_000);
+    needFuse();
     need({ fusermount3: 'fuse3' });
   });
 
@@ -35,7 +36,8 @@ describe('a FUSE mount', function () {
   });
 
   afterEach(async () => {
-    await ns.end();
+    // A test that was left out has made none.
+    await (ns as Namespace | undefined)?.end();
     rmSync(work, { recursive: true, force: true });
   });
 

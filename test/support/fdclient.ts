@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { TransportError } from '../../src/client/index.ts';
 import { receiveFd, socketPair } from '../../src/host/fdpass.ts';
 import type { Caller } from '../../src/policy/identity.ts';
-import { need } from './packages.ts';
+import { need, needFuse } from './packages.ts';
 
 /** In the order of fdclient.c's list. */
 const CALLS = [
@@ -225,6 +225,7 @@ function executable(): string {
   if (compiled !== undefined) return compiled;
   const dir = mkdtempSync(join(tmpdir(), 'slashnet-fdclient-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  needFuse();
   need({ gcc: 'gcc', '/usr/include/stdio.h': 'libc6-dev' });
   const source = fileURLToPath(new URL('fdclient.c', import.meta.url));
   execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-pthread', '-o', join(dir, 'fdclient'), source], {

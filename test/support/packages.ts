@@ -1,7 +1,7 @@
 /** What the tests need of Debian: root has it installed, anybody else is told what is missing. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 
 /** sbin is not on everybody's PATH. */
 const PLACES = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin'];
@@ -22,6 +22,17 @@ export function need(programs: Readonly<Record<string, string>>): void {
   // On a machine that has never looked, apt knows of no package.
   if (!apt(command) && apt(['update'])) apt(command);
   assert.deepEqual(missing(), [], `apt-get install --no-install-recommends ${packages.join(' ')}`);
+}
+
+/** Makes sure that this user may mount by FUSE, in a namespace of his own if he is not root. */
+export function needFuse(): void {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+  } catch {
+    assert.fail(
+      '/dev/fuse is not there or not open to this user; as root: modprobe fuse; chmod 0666 /dev/fuse',
+    );
+  }
 }
 
 function apt(args: readonly string[]): boolean {
