@@ -34,11 +34,11 @@ export class Device {
   private misses = 0;
   private skip = 0;
 
-  /** Takes over an open /dev/fuse that is mounted. */
-  constructor(fd: number, events: DeviceEvents) {
+  /** Takes over an open /dev/fuse that is mounted; `asPipe` is how it is put on the event loop, if it can be. */
+  constructor(fd: number, events: DeviceEvents, asPipe = pipeSocket) {
     this.fd = fd;
     this.events = events;
-    this.socket = pipeSocket(fd, {
+    this.socket = asPipe(fd, {
       buffer: this.buffer,
       callback: n => {
         events.request(this.buffer, n);
