@@ -673,9 +673,10 @@ forEachDoor('close', t => {
 
   it('wakes a read that waits', async () => {
     const { ctl, data } = await t.connect();
-    const read = data.read();
+    // Waited for from the start: it may fail before the write has been answered.
+    const refused = t.refuses(data.read(), 'i/o on hungup channel', 'EPIPE');
     await ctl.write('close');
-    await t.refuses(read, 'i/o on hungup channel', 'EPIPE');
+    await refused;
   });
 
   it('of an announced conversation frees its port', async () => {
