@@ -325,7 +325,8 @@ export class HostConnection implements Connection {
       this.socket.write(piece, error => {
         stop();
         this.watchers.tell();
-        if (error) reject(this.failure ?? systemError(error));
+        // What we end ourselves Node reports as it likes: destroyed, cancelled.
+        if (error) reject(this.failure ?? (this.closing ? HUNGUP : systemError(error)));
         else resolve(true);
       });
     });
