@@ -63,6 +63,8 @@ export class Mount {
   wstat(node: Node, change: StatChange, req: Req): Awaitable<void> {
     this.reach(node, req);
     if (Object.keys(change).length === 0) return undefined;
+    // truncate(2), stat(5): a length is written, even where it changes nothing.
+    if (change.length !== undefined && !isDir(node)) this.permit(node, W, req);
     if (node.wstat === undefined) throw new FsError(change.name === undefined ? 'Enotowner' : 'Eperm');
     return node.wstat(change, req);
   }

@@ -130,6 +130,20 @@ forEachDoorAndCaller('a conversation', (t, by) => {
   });
 });
 
+forEachDoorAndCaller('truncation', (t, by) => {
+  it('changes nothing, and is only for who may write', async () => {
+    const { dir } = await t.clone(by.alice);
+    for (const path of [`${dir}/ctl`, `${dir}/data`, 'tcp/stats']) {
+      await t.refuses(by.bob.setStat(path, { length: 0 }), ...DENIED);
+    }
+    await by.alice.setStat(`${dir}/ctl`, { length: 0 });
+    await by.alice.chmod(`${dir}/ctl`, 0o622);
+    await by.bob.setStat(`${dir}/data`, { length: 0 });
+    await by.alice.chmod(`${dir}/ctl`, 0o644);
+    await t.refuses(by.bob.setStat(`${dir}/data`, { length: 0 }), ...DENIED);
+  });
+});
+
 forEachDoorAndCaller('chmod', (t, by) => {
   for (const file of CHANGEABLE) {
     it(`of ${file} by its owner changes the whole conversation, and its read-only files not`, async () => {
