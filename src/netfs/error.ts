@@ -28,6 +28,7 @@ export const ERRNO = {
   ENOSYS: 38,
   ENODATA: 61,
   EPROTO: 71,
+  EMSGSIZE: 90,
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
@@ -115,9 +116,16 @@ export const ERRORS = {
   Eporthog: e('unknown value for tcpporthogdefense', 'EINVAL'),
   Eaddmulti: e('addmulti needs interface address', 'EINVAL'),
   Edelmulti: e('delmulti needs interface address', 'EINVAL'),
+  // datagrams
+  Eshortio: e('i/o count too small', 'EINVAL'),
+  Etoobig: e('read or write too large', 'EMSGSIZE'),
+
+  // names: what a resolver says, and cs(8) and dns(8) make of it
+  Enoname: e('name does not exist', 'ENOENT'),
+  Enorecord: e('resource does not exist; negrcode 0', 'ENODATA'),
+  Edns: e('dns failure', 'EHOSTUNREACH'),
   Enotrans: e("can't translate address", 'ENOENT'),
   Enoservice: e("can't translate service", 'EINVAL'),
-  Edns: e('dns failure', 'EHOSTUNREACH'),
 } as const;
 
 export type ErrorName = keyof typeof ERRORS;
@@ -128,11 +136,12 @@ export class FsError extends Error {
   readonly errno: number;
   readonly detail: string | undefined;
 
-  constructor(name: ErrorName, detail?: string) {
+  /** `text` is for errors whose Plan 9 text quotes what was asked; it begins with the table's. */
+  constructor(name: ErrorName, detail?: string, text: string = ERRORS[name].text) {
     // These are answers, not bugs: nobody reads their stack, and taking it costs more than the rest.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
-    super(ERRORS[name].text);
+    super(text);
     Error.stackTraceLimit = stackTraceLimit;
     this.name = name;
     this.errno = ERRORS[name].errno;
@@ -166,6 +175,7 @@ const SYSTEM: Record<string, ErrorName> = {
   EACCES: 'Eperm',
   EPERM: 'Eperm',
   EINVAL: 'Ebadip',
+  EMSGSIZE: 'Etoobig',
   EMFILE: 'Enodev',
   ENFILE: 'Enodev',
   ENOBUFS: 'Enodev',

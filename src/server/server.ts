@@ -9,7 +9,9 @@ import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/addres
 import type { Dialer } from '../netfs/dialer.ts';
 import { FsError } from '../netfs/error.ts';
 import { Mount } from '../netfs/mount.ts';
+import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
+import { DIRECTORIES } from '../netfs/qid.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
@@ -62,7 +64,8 @@ export class Server {
     const seconds = (): number => Math.floor(now() / 1000);
     const authority = new Authority(this.owner);
     this.tcp = this.tcpProtocol(seconds);
-    this.mount = new Mount(new RootDir([this.tcp], authority, seconds()), authority);
+    const root = new RootDir(authority, seconds(), dir => [new ProtocolDir(dir, this.tcp, authority)]);
+    this.mount = new Mount(root, authority);
   }
 
   private tcpProtocol(now: () => number): Protocol {
@@ -75,7 +78,7 @@ export class Server {
     };
     return new Protocol({
       name: 'tcp',
-      index: 1,
+      index: DIRECTORIES.tcp,
       owner: this.owner,
       limit,
       now,

@@ -1,0 +1,122 @@
+/**
+ * Files that are asked, such as cs and dns: a write is a question, each read gives one answer, the end
+ * of file comes behind the last.
+ */
+import { FsError } from './error.ts';
+import { isNoop, permissionChange, statOf } from './file.ts';
+import { readText } from './handles.ts';
+import { QTFILE } from './node.ts';
+import type {
+  Awaitable,
+  DirNode,
+  Handle,
+  Node,
+  OpenMode,
+  Qid,
+  Reply,
+  Req,
+  Stat,
+  StatChange,
+} from './node.ts';
+import type { Authority, Permissions } from '../policy/permissions.ts';
+
+/** Answers to one question. Fails as a whole: the write that asked gets the error. */
+export type Ask = (question: Buffer, req: Req) => Awaitable<readonly string[]>;
+
+export class QueryFile implements Node {
+  readonly parent: DirNode;
+  readonly qid: Qid;
+  readonly permissions: Permissions;
+  /** One question waiting does not hold up another's. */
+  readonly separate = true;
+  private readonly name: string;
+  private readonly since: number;
+  private readonly authority: Authority;
+  private readonly ask: Ask;
+  private readonly busy: () => FsError;
+
+  /** `path` is the qid's; `since` in seconds since the epoch; `busy` is the error of asking while an answer is waited for. */
+  constructor(
+    parent: DirNode,
+    name: string,
+    { path, since, authority }: { path: number; since: number; authority: Authority },
+    ask: Ask,
+    busy: () => FsError,
+  ) {
+    this.parent = parent;
+    this.name = name;
+    this.qid = { type: QTFILE, vers: 0, path };
+    this.permissions = { owner: authority.owner, gid: authority.owner.gid, mode: 0o600 };
+    this.since = since;
+    this.authority = authority;
+    this.ask = ask;
+    this.busy = busy;
+  }
+
+  stat(): Stat {
+    return statOf(this, this.name, this.since);
+  }
+
+  open(_mode: OpenMode): Handle {
+    return new QueryHandle(this, this.ask, this.busy);
+  }
+
+  wstat(change: StatChange, req: Req): void {
+    if (isNoop(change)) return;
+    if (change.name !== undefined) throw new FsError('Eperm');
+    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+  }
+}
+
+/**
+ * Answers lie one behind the other, and a read never crosses from one to the next. They begin at offset
+ * 0, for who seeks back, and as well where the question ended, for a shell, which cannot.
+ */
+class QueryHandle implements Handle {
+  readonly node: Node;
+  readonly stream = false;
+  private readonly ask: Ask;
+  private readonly busy: () => FsError;
+  private asking = false;
+  private answers: readonly Buffer[] = [];
+  /** Where the last question ended. */
+  private asked = 0;
+  /** Where the answers begin for this reader; undefined until the first read. */
+  private base: number | undefined;
+
+  constructor(node: Node, ask: Ask, busy: () => FsError) {
+    this.node = node;
+    this.ask = ask;
+    this.busy = busy;
+  }
+
+  async write(offset: number, data: Buffer, req: Req): Promise<number> {
+    if (this.asking) throw this.busy();
+    const { length } = data;
+    this.asking = true;
+    this.answers = [];
+    this.asked = offset + length;
+    this.base = undefined;
+    try {
+      const answers = await this.ask(Buffer.from(data), req);
+      this.answers = answers.map(answer => Buffer.from(answer));
+      return length;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  read(offset: number, reply: Reply): number {
+    this.base = offset === 0 ? 0 : (this.base ?? (offset === this.asked ? offset : 0));
+    let at = offset - this.base;
+    for (const answer of this.answers) {
+      if (at < answer.length) return readText(answer, Math.max(at, 0), reply);
+      at -= answer.length;
+    }
+    return 0;
+  }
+
+  close(): void {
+    this.answers = [];
+  }
+}
