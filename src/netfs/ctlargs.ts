@@ -1,0 +1,71 @@
+/** What the ctl messages of all protocols have in common: their arguments, and how a connect tries addresses. */
+import { FsError, type ErrorName } from './error.ts';
+import { formatEndpoint, isUnspecified, parseLocal, type Endpoint, type Ip } from './address.ts';
+import type { Signal } from '../abort.ts';
+
+export const DEFAULT_TTL = 255;
+
+/** `[IP!]PORT[!r]`, the other end of a connect. */
+export function localEnd(text: string, protocol: string): { local: Endpoint; reserved: boolean } {
+  const reserved = text.endsWith('!r');
+  return { local: parseLocal(reserved ? text.slice(0, -2) : text, protocol), reserved };
+}
+
+/** `[IP!]PORT` to announce; `*` for all ports at once is Plan 9's, for its owner. */
+export function announcedEnd(text: string, protocol: string, owner: boolean): Endpoint {
+  if (text === '*' || text.endsWith('!*')) {
+    // A host's socket has one port.
+    throw new FsError(owner ? 'Enoannounce' : 'Eperm', 'all ports at once; name one port');
+  }
+  return parseLocal(text, protocol);
+}
+
+/** A decimal number in a range; Ebadarg otherwise. */
+export function integer(text: string, least: number, most: number): number {
+  const n = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(n >= least && n <= most))
+    throw new FsError('Ebadarg', `'${text}' is no number from ${least} to ${most}`);
+  return n;
+}
+
+export function ttlArg([n]: readonly string[]): { ttl: number } {
+  return { ttl: n === undefined ? DEFAULT_TTL : integer(n, 1, 255) };
+}
+
+export function tosArg([n]: readonly string[]): { tos: number } {
+  return { tos: n === undefined ? 0 : integer(n, 0, 255) };
+}
+
+/** Addresses of addmulti, delmulti; `missing` is the error where there are none. */
+export function ipArgs(args: readonly string[], missing: ErrorName): Ip[] {
+  if (args.length === 0) throw new FsError(missing);
+  return args.map(arg => parseLocal(`${arg}!0`, 'udp').ip);
+}
+
+/** Tries each address in turn; the last one's failure is the answer, and names the address. */
+export async function firstThatWorks<T>(
+  hosts: readonly Ip[],
+  port: number,
+  signal: Signal,
+  attempt: (to: Endpoint) => Promise<T>,
+): Promise<T> {
+  let failure: unknown;
+  for (const ip of hosts) {
+    const to = { ip, port };
+    try {
+      // What a name resolved to is judged as an address: 0.0.0.0 is this machine to the kernel.
+      if (isUnspecified(ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
+      return await attempt(to);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failure = naming(error, to);
+    }
+  }
+  throw failure;
+}
+
+/** An error that says nothing but its name is told with the address that it is about. */
+export function naming(error: unknown, at: Endpoint): unknown {
+  if (!(error instanceof FsError) || error.detail !== undefined) return error;
+  return new FsError(error.name, formatEndpoint(at));
+}
