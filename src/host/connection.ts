@@ -15,8 +15,9 @@ import type { Socket } from 'node:net';
 import { FsError } from '../netfs/error.ts';
 import type { Endpoint } from '../netfs/address.ts';
 import type { Connection, ConnectionInfo, SocketOptions } from '../netfs/dialer.ts';
+import { Readers } from '../netfs/readers.ts';
 import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
-import { Line, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
+import { onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting } from './libc.ts';
 import { configureSocket, connectionInfo, endpoint, resetSocket, systemError } from './socket.ts';
@@ -38,17 +39,11 @@ const MUCH = 16 * 1024;
 
 export const scratch = Buffer.allocUnsafeSlow(SCRATCH);
 
-interface Reader {
-  readonly reply: Reply;
-  done(n: number): void;
-  fail(error: Error): void;
-}
-
 export class HostConnection implements Connection {
   readonly local: Endpoint;
   readonly remote: Endpoint;
   private readonly socket: Socket;
-  private readonly readers = new Line<Reader>();
+  private readonly readers = new Readers();
   private readonly writers = new WaitQueue<void>();
   private readonly watchers = new Watchers();
   private writing = false;
@@ -88,7 +83,7 @@ export class HostConnection implements Connection {
 
   read(reply: Reply, req: Req): Awaitable<number> {
     if (reply.count === 0) return 0;
-    if (this.readers.length === 0) {
+    if (!this.readers.some) {
       const n = this.take(reply, req.nonblocking === true);
       this.readForWatchers();
       if (n !== undefined) return n;
@@ -139,24 +134,12 @@ export class HostConnection implements Connection {
   }
 
   private wait(reply: Reply, signal: Signal): Promise<number> {
-    return new Promise<number>((resolve, reject) => {
-      const settle = <T>(outcome: (value: T) => void) => {
-        return (value: T): void => {
-          stop();
-          outcome(value);
-        };
-      };
-      const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
-      const stop = onAbort(signal, () => {
-        this.readers.leave(reader);
-        // It may have been the one that the rest was kept for.
-        if (this.rest !== undefined) this.serveRest();
-        reject(signal.reason as Error);
-      });
-      if (signal.aborted) return;
-      this.readers.push(reader);
-      if (this.rest === undefined) this.startReading();
+    const waiting = this.readers.wait(reply, signal, () => {
+      // It may have been the one that the rest was kept for.
+      if (this.rest !== undefined) this.serveRest();
     });
+    if (!signal.aborted && this.rest === undefined) this.startReading();
+    return waiting;
   }
 
   private startReading(): void {
@@ -169,12 +152,12 @@ export class HostConnection implements Connection {
   received(chunk: Buffer): boolean {
     if (this.closing) return this.discard(chunk.length);
     let at = 0;
-    while (at < chunk.length && this.readers.first?.reply.mayAnswer(this.serveRest) === true) {
-      const { reply, done } = this.readers.shift()!;
+    this.readers.serve(reply => {
+      if (at >= chunk.length) return undefined;
       const n = this.answer(reply, chunk.subarray(at));
       at += Math.min(n, chunk.length - at);
-      done(n);
-    }
+      return n;
+    }, this.serveRest);
     if (at < chunk.length) {
       this.rest = Buffer.from(chunk.subarray(at));
       this.watchers.tell();
@@ -185,11 +168,8 @@ export class HostConnection implements Connection {
 
   /** Serves the reads that could not be answered when their bytes came, and goes on reading. */
   private readonly serveRest = (): void => {
-    while (this.rest !== undefined && this.readers.first?.reply.mayAnswer(this.serveRest) === true) {
-      const { reply, done } = this.readers.shift()!;
-      done(this.takeRest(reply));
-    }
-    if (this.rest !== undefined || this.readers.length === 0) return;
+    this.readers.serve(reply => (this.rest === undefined ? undefined : this.takeRest(reply)), this.serveRest);
+    if (this.rest !== undefined || !this.readers.some) return;
     if (this.ended) this.end();
     else this.startReading();
   };
@@ -226,7 +206,7 @@ export class HostConnection implements Connection {
 
   private end(): void {
     this.ended = true;
-    if (this.rest === undefined) for (const reader of this.readers.clear()) reader.done(0);
+    if (this.rest === undefined) this.readers.end();
     this.watchers.tell();
   }
 
@@ -375,7 +355,7 @@ export class HostConnection implements Connection {
   }
 
   private failWaiting(error: FsError): void {
-    for (const reader of this.readers.clear()) reader.fail(error);
+    this.readers.fail(error);
     this.writers.fail(error);
     this.watchers.tell();
   }

@@ -6,6 +6,7 @@ import type { ConnectOptions, Dialer } from '../netfs/dialer.ts';
 import { onAbort, type Signal } from '../abort.ts';
 import { HostConnection, onreadFor } from './connection.ts';
 import { configureSocket, systemError } from './socket.ts';
+import { HostDatagrams } from './datagrams.ts';
 import { fdOf } from './fd.ts';
 import { HostListener, probe } from './listener.ts';
 import { resolve } from './resolver.ts';
@@ -18,7 +19,11 @@ export const hostDialer: Dialer = {
   connect: (to, options, signal) =>
     options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
   announce: local => HostListener.announce(local),
-  probe,
+  datagrams: (remote, options) =>
+    options.reserved === true && remote !== undefined
+      ? reservedDatagrams(remote, options)
+      : HostDatagrams.open(remote, options),
+  probe: (local, protocol = 'tcp') => (protocol === 'tcp' ? probe(local) : probeDatagrams(local)),
 };
 
 function connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
@@ -76,22 +81,48 @@ function connectError(error: NodeJS.ErrnoException, to: Endpoint, { local }: Con
   return systemError(error);
 }
 
-/** The first free reserved port, from the top as rresvport(3) does. */
 async function connectReserved(
   to: Endpoint,
   options: ConnectOptions,
   signal: Signal,
 ): Promise<HostConnection> {
-  const ip = options.local?.ip ?? {
-    family: to.ip.family,
-    bytes: new Uint8Array(to.ip.family === 4 ? 4 : 16),
-  };
-  for (let port = RESERVED.last; port >= RESERVED.first; port--) {
+  for (const local of reservedEnds(to, options)) {
     try {
-      return await connect(to, { ...options, local: { ip, port } }, signal);
+      return await connect(to, { ...options, local }, signal);
     } catch (error) {
-      if (!(error instanceof FsError) || error.name !== 'Eaddrinuse') throw error;
+      mustBeTaken(error);
     }
   }
-  throw new FsError('Enoports', `every port from ${RESERVED.first} to ${RESERVED.last} is in use`);
+  throw noneReserved();
+}
+
+function reservedDatagrams(to: Endpoint, options: ConnectOptions): HostDatagrams {
+  for (const local of reservedEnds(to, options)) {
+    try {
+      return HostDatagrams.open(to, { ...options, local });
+    } catch (error) {
+      mustBeTaken(error);
+    }
+  }
+  throw noneReserved();
+}
+
+/** The reserved ports, from the top as rresvport(3) goes. */
+function* reservedEnds(to: Endpoint, options: ConnectOptions): Iterable<Endpoint> {
+  const { family } = to.ip;
+  const ip = options.local?.ip ?? { family, bytes: new Uint8Array(family === 4 ? 4 : 16) };
+  for (let port = RESERVED.last; port >= RESERVED.first; port--) yield { ip, port };
+}
+
+function mustBeTaken(error: unknown): void {
+  if (!(error instanceof FsError) || error.name !== 'Eaddrinuse') throw error;
+}
+
+const noneReserved = (): FsError =>
+  new FsError('Enoports', `every port from ${RESERVED.first} to ${RESERVED.last} is in use`);
+
+async function probeDatagrams(local: Endpoint): Promise<Endpoint> {
+  const socket = HostDatagrams.open(undefined, { local });
+  socket.close();
+  return Promise.resolve({ ip: local.ip, port: socket.local.port });
 }

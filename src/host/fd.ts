@@ -3,7 +3,7 @@
  * at once instead of by way of a stream. Where a Node should hide it, callers see `undefined` and fall
  * back on plain streams.
  */
-import { readSync, writeSync, writevSync } from 'node:fs';
+import { closeSync, readSync, writeSync, writevSync } from 'node:fs';
 import { Socket, type OnReadOpts } from 'node:net';
 
 interface Internals {
@@ -44,6 +44,66 @@ export function pipeSocket(fd: number, onread: OnReadOpts): Socket | undefined {
 interface PipeHandle {
   /** 0, or a negative errno. */
   open(fd: number): number;
+  onread: () => void;
+  useUserBuffer(buffer: Uint8Array): void;
+  readStart(): number;
+  readStop(): number;
+  close(): void;
+}
+
+/** Told when a descriptor can be read, or has failed, without anything being read from it. */
+export interface ReadWatch {
+  /** The event loop calls back, again and again, until `stop`. */
+  start(): void;
+  stop(): void;
+  /** Closes the descriptor, too. */
+  close(): void;
+}
+
+/**
+ * Watches a descriptor that read(2) would spoil, such as a datagram socket's, of which the watch is the
+ * owner from now on. libuv asks for room before it reads a stream, and reports when there is none
+ * (UV_ENOBUFS, uv_alloc_cb): room of no bytes makes that report a plain notice. The descriptor may not
+ * block any more.
+ */
+export function watchReadable(fd: number, readable: () => void): ReadWatch {
+  const handle = newPipe();
+  if (handle === undefined || handle.open(fd) !== 0) return new ReadTimer(fd, readable);
+  handle.useUserBuffer(NO_ROOM);
+  handle.onread = readable;
+  return {
+    start: () => void handle.readStart(),
+    stop: () => void handle.readStop(),
+    close: () => handle.close(),
+  };
+}
+
+const NO_ROOM = Buffer.alloc(1).subarray(0, 0);
+
+/** Where Node hides its handles: whoever waits looks again every few milliseconds. */
+class ReadTimer implements ReadWatch {
+  private readonly fd: number;
+  private readonly readable: () => void;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(fd: number, readable: () => void) {
+    this.fd = fd;
+    this.readable = readable;
+  }
+
+  start(): void {
+    this.timer ??= setInterval(this.readable, 4);
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  close(): void {
+    this.stop();
+    closeSync(this.fd);
+  }
 }
 
 /** Of the class that every socket of a path has as its handle; it has no public name. */

@@ -33,15 +33,17 @@ export function socketPair(): [number, number] {
 
 /** The descriptor that was sent to this socket and is there; undefined if there is none. Never waits. */
 export function receiveFd(socket: number): number | undefined {
-  const control = Buffer.alloc(CMSG_SPACE);
-  const data = Buffer.alloc(16);
-  const iovec = Buffer.alloc(16);
-  iovec.writeBigUInt64LE(koffi.address(data), 0);
-  iovec.writeBigUInt64LE(BigInt(data.length), 8);
-  const message = Buffer.alloc(MSGHDR);
-  message.writeBigUInt64LE(koffi.address(iovec), 16); // msg_iov
+  // One large buffer: small ones lie in V8's heap, which moves them, and here addresses point to addresses.
+  const all = Buffer.alloc(4096);
+  const start = koffi.address(all);
+  const message = all.subarray(0, MSGHDR);
+  const iovec = all.subarray(64, 80);
+  const control = all.subarray(128, 128 + CMSG_SPACE);
+  iovec.writeBigUInt64LE(start + 256n, 0);
+  iovec.writeBigUInt64LE(16n, 8);
+  message.writeBigUInt64LE(start + 64n, 16); // msg_iov
   message.writeBigUInt64LE(1n, 24); // msg_iovlen
-  message.writeBigUInt64LE(koffi.address(control), 32); // msg_control
+  message.writeBigUInt64LE(start + 128n, 32); // msg_control
   message.writeBigUInt64LE(BigInt(control.length), 40); // msg_controllen
   if ((recvmsgC(socket, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) as number) <= 0) return undefined;
   if (message.readBigUInt64LE(40) < BigInt(CMSGHDR + 4)) return undefined;

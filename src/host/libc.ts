@@ -24,6 +24,8 @@ const closeC = libc.func('int close(int fd)');
 const SOL_SOCKET = 1;
 const SO_LINGER = 13;
 const SO_PEERCRED = 17;
+const SO_MEMINFO = 55;
+const SK_MEMINFO_DROPS = 8;
 const SO_PEERGROUPS = 59;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
@@ -143,6 +145,17 @@ export function writeFrame(fd: number, frame: Buffer, length: number): number {
 /** read(2): how many bytes, or -1 for whatever reason; for messages that are probably there. */
 export function readFrame(fd: number, into: Buffer): number {
   return readC(fd, into, into.length) as number;
+}
+
+/** Datagrams that a socket lost for want of room (SO_MEMINFO, <linux/sock_diag.h>). */
+export function socketDrops(fd: number): number {
+  const info = getsockopt(fd, SOL_SOCKET, SO_MEMINFO, 4 * 9);
+  return info === undefined || info.length < 36 ? 0 : info.readUInt32LE(4 * SK_MEMINFO_DROPS);
+}
+
+/** Closes a descriptor that nobody else knows. */
+export function closeFd(fd: number): void {
+  closeC(fd);
 }
 
 /** What kind of socket an fd is, and for TCP its own address; undefined when it is no socket. */

@@ -81,9 +81,31 @@ function parseGroups(text: string, v4Last: boolean): number[] | undefined {
   return groups;
 }
 
+/** An address of 4 or 16 bytes, which are copied. */
+export function ipFromBytes(bytes: Uint8Array): Ip {
+  return bytes.length === 4 ? { family: 4, bytes: Uint8Array.from(bytes) } : unmap(Uint8Array.from(bytes));
+}
+
+const V4_MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/** An address in 16 bytes, IPv4 as v4-mapped IPv6. */
+export function bytes16({ family, bytes }: Ip): Uint8Array {
+  return family === 6 ? bytes : Uint8Array.from([...V4_MAPPED, ...bytes]);
+}
+
+/** 224.0.0.0/4 and ff00::/8 */
+export function isMulticast({ family, bytes }: Ip): boolean {
+  return family === 4 ? bytes[0]! >> 4 === 14 : bytes[0] === 0xff;
+}
+
+/** fe80::/10: which link is meant the address does not say. */
+export function isLinkLocal({ family, bytes }: Ip): boolean {
+  return family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+}
+
 /** ::ffff:a.b.c.d is the IPv4 address a.b.c.d (RFC 4291, 2.5.5.2). */
 function unmap(bytes: Uint8Array): Ip {
-  const mapped = bytes.subarray(0, 10).every(byte => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  const mapped = V4_MAPPED.every((byte, i) => bytes[i] === byte);
   return mapped ? { family: 4, bytes: bytes.slice(12) } : { family: 6, bytes };
 }
 

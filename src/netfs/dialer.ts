@@ -3,6 +3,7 @@
  * (host/) are one implementation, another machine's /net or a test's can be others.
  */
 import type { Signal, Watch } from '../abort.ts';
+import type { FsError } from './error.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Endpoint, Ip } from './address.ts';
 
@@ -15,8 +16,10 @@ export interface Dialer {
   /** Connects. Aborted, it leaves nothing behind and throws the signal's reason. */
   connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<Connection>;
   announce(local: Endpoint): Promise<Listener>;
+  /** A socket for datagrams; bound to `options.local`, and connected to `remote` where there is one. */
+  datagrams(remote: Endpoint | undefined, options: ConnectOptions): Datagrams;
   /** A port that is free on this address now, or the given one if it is; nothing is reserved. */
-  probe(local: Endpoint): Promise<Endpoint>;
+  probe(local: Endpoint, protocol?: 'tcp' | 'udp'): Promise<Endpoint>;
 }
 
 export interface ConnectOptions extends SocketOptions {
@@ -91,5 +94,58 @@ export interface Listener {
   /** A call that could not be kept after all is the next one again. */
   giveBack(call: Connection): void;
   /** Refuses new calls and resets those that nobody took. Waiting accepts fail with Elistenhungup. */
+  close(): void;
+}
+
+/** A datagram that came, with the addresses that udp's headers tell. */
+export interface Datagram {
+  /** Lent until the next is received on any socket. */
+  readonly bytes: Buffer;
+  readonly from: Endpoint;
+  /** The address that it was sent to: one of this machine's, a group's or a broadcast. */
+  readonly to: Ip;
+  /** This machine's own address on the interface by which it came. */
+  readonly interface: Ip;
+}
+
+/** Where a datagram goes, and which of this machine's addresses is to send it. */
+export interface DatagramRoute {
+  readonly to: Endpoint;
+  /** Preferred; what is no address of this machine's is left to the host. */
+  readonly from?: Ip | undefined;
+}
+
+/** What the network said of a datagram that was sent to `to`. */
+export interface Complaint {
+  readonly to: Endpoint;
+  readonly error: FsError;
+}
+
+/** A socket for datagrams. Nothing of it waits. */
+export interface Datagrams {
+  readonly local: Endpoint;
+  readonly remote: Endpoint | undefined;
+  /** The next datagram; undefined if none is there. Throws what the network said of one that was sent. */
+  receive(): Datagram | undefined;
+  /** Whether `receive` would give something, or throw. */
+  waiting(): boolean;
+  /** Calls `run` as long as something waits and it is wanted; undefined ends that. */
+  whenReadable(run: (() => void) | undefined): void;
+  /** Sends one, to the connected end without a route. False: the host has no room now. */
+  send(bytes: Buffer, route?: DatagramRoute): boolean;
+  /** Settles when it is worth trying to send again. */
+  room(signal: Signal): Promise<void>;
+  /** What the network said since it was last asked, and about whom. */
+  complaints(): Complaint[];
+  /** Whether the network's complaints make `receive` and `send` throw. */
+  heedAdvice(heed: boolean): void;
+  /** Bytes of the next datagram. */
+  queued(): number;
+  /** Datagrams that were lost here since there was no room for them. */
+  drops(): number;
+  configure(options: SocketOptions): void;
+  /** Receives what is sent to a group by way of the interface that has this address. */
+  join(group: Ip, at: Ip): void;
+  leave(group: Ip, at: Ip): void;
   close(): void;
 }

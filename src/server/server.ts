@@ -14,6 +14,8 @@ import { Protocol } from '../netfs/protocol.ts';
 import { DIRECTORIES } from '../netfs/qid.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
+import { UdpConversation } from '../netfs/udp.ts';
+import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
@@ -47,6 +49,7 @@ export class Server {
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
+  readonly udp: Protocol;
   readonly sessions = new Set<Session | FuseSession>();
   readonly locks = new Locks();
   private readonly options: ServerOptions;
@@ -64,7 +67,11 @@ export class Server {
     const seconds = (): number => Math.floor(now() / 1000);
     const authority = new Authority(this.owner);
     this.tcp = this.tcpProtocol(seconds);
-    const root = new RootDir(authority, seconds(), dir => [new ProtocolDir(dir, this.tcp, authority)]);
+    this.udp = this.udpProtocol(seconds);
+    const root = new RootDir(authority, seconds(), dir => [
+      new ProtocolDir(dir, this.tcp, authority),
+      new ProtocolDir(dir, this.udp, authority),
+    ]);
     this.mount = new Mount(root, authority);
   }
 
@@ -84,6 +91,21 @@ export class Server {
       now,
       make: (number, owner, keeper) => new TcpConversation(number, owner, keeper, tcp),
       stats: () => hostTcpStats(limit, counters),
+    });
+  }
+
+  private udpProtocol(now: () => number): Protocol {
+    const counters: UdpCounters = { datagramsIn: 0, datagramsOut: 0, drops: 0 };
+    const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
+    return new Protocol({
+      name: 'udp',
+      index: DIRECTORIES.udp,
+      owner: this.owner,
+      limit,
+      now,
+      make: (number, owner, keeper) =>
+        new UdpConversation(number, owner, keeper, { dialer: this.dialer, counters }),
+      stats: () => `InDatagrams: ${counters.datagramsIn}\nOutDatagrams: ${counters.datagramsOut}\n`,
     });
   }
 

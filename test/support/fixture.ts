@@ -22,6 +22,8 @@ export const DIALECTS: readonly Dialect[] = ['9P2000', '9P2000.u', '9P2000.L'];
 /** How a client comes in. */
 export type DoorName = Dialect | 'FUSE' | 'in process';
 
+export type Protocol = 'tcp' | 'udp';
+
 /** A conversation as a test holds it: its ctl open, and its directory. */
 export interface Conv<F extends OpenFile = OpenFile> {
   readonly ctl: F;
@@ -133,18 +135,22 @@ export abstract class Fixture<F extends OpenFile = OpenFile, C extends Tree<F> =
 
   // ---- conversations ----------------------------------------------------------------------------
 
-  async clone(client: C = this.client, mode: 'r' | 'w' | 'rw' = 'rw'): Promise<Conv<F>> {
-    return opened(await client.open('tcp/clone', mode));
+  async clone(
+    client: C = this.client,
+    mode: 'r' | 'w' | 'rw' = 'rw',
+    protocol: Protocol = 'tcp',
+  ): Promise<Conv<F>> {
+    return opened(await client.open(`${protocol}/clone`, mode), protocol);
   }
 
   /** Opens a conversation's listen and gives the call's. */
   async listen({ dir }: Conv, client: C = this.client, signal?: AbortSignal): Promise<Conv<F>> {
-    return opened(await client.open(`${dir}/listen`, 'rw', { signal }));
+    return opened(await client.open(`${dir}/listen`, 'rw', { signal }), protocolOf(dir));
   }
 
   /** Opens clone, writes one message and tells what the write did. */
-  async tell(message: string, client: C = this.client): Promise<Conv<F>> {
-    const conv = await this.clone(client);
+  async tell(message: string, client: C = this.client, protocol: Protocol = 'tcp'): Promise<Conv<F>> {
+    const conv = await this.clone(client, 'rw', protocol);
     await conv.ctl.write(message);
     return conv;
   }
@@ -166,8 +172,9 @@ export abstract class Fixture<F extends OpenFile = OpenFile, C extends Tree<F> =
   async announce(
     address = '127.0.0.1!0',
     client: C = this.client,
+    protocol: Protocol = 'tcp',
   ): Promise<Conv<F> & { readonly port: number }> {
-    const conv = await this.tell(`announce ${address}`, client);
+    const conv = await this.tell(`announce ${address}`, client, protocol);
     const local = await this.text(`${conv.dir}/local`, client);
     return { ...conv, port: Number(local.trimEnd().split('!')[1]) };
   }
@@ -377,10 +384,12 @@ class DirectFixture extends Fixture<DirectFile, DirectTree> {
 
 // ---- small things -------------------------------------------------------------------------------
 
-export async function opened<F extends OpenFile>(ctl: F): Promise<Conv<F>> {
+export async function opened<F extends OpenFile>(ctl: F, protocol: Protocol = 'tcp'): Promise<Conv<F>> {
   const number = Number((await ctl.read(32)).toString());
-  return { ctl, number, dir: `tcp/${number}` };
+  return { ctl, number, dir: `${protocol}/${number}` };
 }
+
+const protocolOf = (dir: string): Protocol => (dir.startsWith('udp/') ? 'udp' : 'tcp');
 
 export const close = (...files: OpenFile[]): Promise<void[]> => Promise.all(files.map(file => file.close()));
 

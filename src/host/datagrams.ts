@@ -1,0 +1,348 @@
+/** A datagram socket of this host. */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { getSystemErrorName } from 'node:util';
+import { onAbort, type Signal } from '../abort.ts';
+import { FsError } from '../netfs/error.ts';
+import {
+  ANY,
+  formatIp,
+  isLinkLocal,
+  isMulticast,
+  isUnspecified,
+  parseIp,
+  sameIp,
+  type Endpoint,
+  type Ip,
+} from '../netfs/address.ts';
+import type {
+  Complaint,
+  ConnectOptions,
+  Datagram,
+  DatagramRoute,
+  Datagrams,
+  SocketOptions,
+} from '../netfs/dialer.ts';
+import { watchReadable, type ReadWatch } from './fd.ts';
+import {
+  bindTo,
+  callError,
+  connectTo,
+  datagramSocket,
+  hasWaiting,
+  localEnd,
+  receiveBytes,
+  receiveComplaint,
+  receiveFrom,
+  sendBytes,
+  sendTo,
+  setOption,
+  type Received,
+} from './inet.ts';
+import { bytesWaiting, closeFd, setIntOption, socketDrops } from './libc.ts';
+import { configureSocket } from './socket.ts';
+
+// socket(7), ip(7), ipv6(7)
+const SOL_SOCKET = 1;
+const SO_BROADCAST = 6;
+const SO_RCVBUF = 8;
+const SOL_IP = 0;
+const IP_PKTINFO = 8;
+const IP_RECVERR = 11;
+const IP_ADD_MEMBERSHIP = 35;
+const IP_DROP_MEMBERSHIP = 36;
+const SOL_IPV6 = 41;
+const IPV6_MULTICAST_IF = 17;
+const IPV6_JOIN_GROUP = 20;
+const IPV6_LEAVE_GROUP = 21;
+const IPV6_RECVERR = 25;
+const IPV6_V6ONLY = 26;
+const IPV6_RECVPKTINFO = 49;
+
+/** What Plan 9 holds for a conversation; the host's net.core.rmem_max may allow less. */
+const QUEUE = 512 * 1024;
+
+/** How long who found no room waits before he tries again. */
+const ROOM_MS = 1;
+
+/** Complaints that are taken at once; the kernel holds no more than a buffer of them. */
+const MAX_COMPLAINTS = 64;
+
+/** Interfaces of link-local peers that are remembered, so that they can be answered. */
+const MAX_SCOPES = 1024;
+
+export class HostDatagrams implements Datagrams {
+  readonly local: Endpoint;
+  readonly remote: Endpoint | undefined;
+  private readonly family: 4 | 6;
+  private readonly fd: number;
+  private readonly watch: ReadWatch;
+  private readable: (() => void) | undefined;
+  private closed = false;
+  private lost = 0;
+  /** The interface by which each link-local peer was heard: its address alone does not say. */
+  private readonly scopes = new Map<string, number>();
+
+  private constructor(fd: number, family: 4 | 6, asked: Endpoint, remote: Endpoint | undefined) {
+    this.fd = fd;
+    this.family = family;
+    this.remote = remote;
+    const local = localEnd(fd);
+    // Any address is shown as it was asked for, not as the family that the host bound.
+    this.local = isUnspecified(local.ip) ? { ip: asked.ip, port: local.port } : local;
+    this.watch = watchReadable(fd, () => this.readable?.());
+  }
+
+  /** Throws Eaddrinuse, Enotlocal, Eperm, Enoroute ... */
+  static open(remote: Endpoint | undefined, options: ConnectOptions): HostDatagrams {
+    const asked = options.local ?? { ip: ANY, port: 0 };
+    const family = remote?.ip.family ?? asked.ip.family;
+    if (!isUnspecified(asked.ip) && asked.ip.family !== family) {
+      const families = `${formatIp(asked.ip)} is of another family than ${formatIp(remote!.ip)}`;
+      throw new FsError('Enotlocal', families);
+    }
+    if (family === 4 || remote !== undefined) return HostDatagrams.make(family, remote, asked, options);
+    try {
+      return HostDatagrams.make(6, remote, asked, options);
+    } catch (error) {
+      if (!isUnspecified(asked.ip) || !(error instanceof FsError) || !NO_IPV6.has(error.name)) throw error;
+      return HostDatagrams.make(4, remote, asked, options);
+    }
+  }
+
+  private static make(
+    family: 4 | 6,
+    remote: Endpoint | undefined,
+    asked: Endpoint,
+    options: ConnectOptions,
+  ): HostDatagrams {
+    const fd = datagramSocket(family);
+    try {
+      prepare(fd, family, remote !== undefined);
+      configureDatagrams(fd, family, options);
+      const local = isUnspecified(asked.ip) ? { ip: unspecified(family), port: asked.port } : asked;
+      if (local.port !== 0 || !isUnspecified(local.ip) || remote === undefined) bindTo(fd, family, local);
+      if (remote !== undefined) {
+        if (family === 6 && !isUnspecified(local.ip)) sendMulticastBy(fd, local.ip);
+        connectTo(fd, family, remote);
+      }
+      return new HostDatagrams(fd, family, asked, remote);
+    } catch (error) {
+      closeFd(fd);
+      throw openError(error, asked);
+    }
+  }
+
+  receive(): Datagram | undefined {
+    if (this.closed) return undefined;
+    if (this.remote !== undefined) return this.receiveConnected(this.remote);
+    const got = receiveFrom(this.fd);
+    if (got === undefined) return undefined;
+    const { bytes, from } = got;
+    if (isLinkLocal(from.ip)) this.rememberScope(from.ip, got.index);
+    const to = got.to ?? this.local.ip;
+    return { bytes, from, to, interface: this.interfaceAddress(got, to) };
+  }
+
+  private receiveConnected(remote: Endpoint): Datagram | undefined {
+    const bytes = receiveBytes(this.fd);
+    return bytes && { bytes, from: remote, to: this.local.ip, interface: this.local.ip };
+  }
+
+  /** IPv4 says by which address it would answer; for IPv6 what is no group is the machine's own. */
+  private interfaceAddress({ answering, index }: Received, to: Ip): Ip {
+    if (answering !== undefined) return answering;
+    return isMulticast(to) ? (addressOf(index) ?? to) : to;
+  }
+
+  private rememberScope(ip: Ip, index: number): void {
+    const key = formatIp(ip);
+    this.scopes.delete(key);
+    this.scopes.set(key, index);
+    const [oldest] = this.scopes.keys();
+    if (this.scopes.size > MAX_SCOPES) this.scopes.delete(oldest!);
+  }
+
+  waiting(): boolean {
+    return this.closed || hasWaiting(this.fd);
+  }
+
+  whenReadable(run: (() => void) | undefined): void {
+    if (this.closed || run === this.readable) return;
+    if (run === undefined) this.watch.stop();
+    else if (this.readable === undefined) this.watch.start();
+    this.readable = run;
+  }
+
+  send(bytes: Buffer, route?: DatagramRoute): boolean {
+    if (this.closed) throw new FsError('Ehungup');
+    let errno = route === undefined ? sendBytes(this.fd, bytes) : this.sendBy(bytes, route);
+    // A complaint about an earlier datagram comes first, and keeps this one back.
+    if (errno !== 0 && !NO_ROOM.has(nameOf(errno)) && !this.heeding) {
+      errno = route === undefined ? sendBytes(this.fd, bytes) : this.sendBy(bytes, route);
+    }
+    if (errno === 0) return true;
+    if (NO_ROOM.has(nameOf(errno))) return false;
+    throw this.sendError(errno, bytes);
+  }
+
+  private sendError(errno: number, bytes: Buffer): FsError {
+    const error = callError(errno);
+    if (error.name === 'Etoobig') return new FsError('Etoobig', `a datagram holds no ${bytes.length} bytes`);
+    return nameOf(errno) === 'EINVAL' ? new FsError('Enoroute', 'the host cannot send there') : error;
+  }
+
+  private sendBy(bytes: Buffer, { to, from }: DatagramRoute): number {
+    const index = isLinkLocal(to.ip) ? (this.scopes.get(formatIp(to.ip)) ?? 0) : 0;
+    if (to.ip.family > this.family) return EAFNOSUPPORT;
+    if (from !== undefined && from.family === to.ip.family && !isUnspecified(from)) {
+      const errno = sendTo(this.fd, this.family, bytes, { to, from, index });
+      if (!NOT_OURS.has(nameOf(errno))) return errno;
+    }
+    return sendTo(this.fd, this.family, bytes, { to, index });
+  }
+
+  complaints(): Complaint[] {
+    const all: Complaint[] = [];
+    while (!this.closed && all.length < MAX_COMPLAINTS) {
+      const complaint = receiveComplaint(this.fd);
+      if (complaint === undefined) break;
+      if (!complaint.ours) all.push(complaint);
+    }
+    return all;
+  }
+
+  private heeding = true;
+
+  heedAdvice(heed: boolean): void {
+    this.heeding = heed;
+    if (!this.closed) recvErr(this.fd, this.family, heed);
+  }
+
+  async room(signal: Signal): Promise<void> {
+    // The kernel does not tell a watch of room; it comes as soon as a device has sent something.
+    await sleep(ROOM_MS, signal);
+  }
+
+  queued(): number {
+    return this.closed ? 0 : bytesWaiting(this.fd);
+  }
+
+  drops(): number {
+    return this.closed ? this.lost : socketDrops(this.fd);
+  }
+
+  configure(options: SocketOptions): void {
+    if (!this.closed) configureDatagrams(this.fd, this.family, options);
+  }
+
+  join(group: Ip, at: Ip): void {
+    membership(this.fd, group, at, 'join');
+    if (group.family === 6) sendMulticastBy(this.fd, at);
+  }
+
+  leave(group: Ip, at: Ip): void {
+    membership(this.fd, group, at, 'leave');
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.lost = this.drops();
+    this.closed = true;
+    this.watch.close();
+  }
+}
+
+const NO_IPV6 = new Set(['Enotlocal', 'Eio']);
+const NO_ROOM = new Set(['EAGAIN', 'ENOBUFS', 'ENOMEM']);
+/** What the kernel says of a source address that is not the machine's, or not that way. */
+const NOT_OURS = new Set(['EINVAL', 'EADDRNOTAVAIL', 'ENETUNREACH']);
+const EAFNOSUPPORT = 97;
+
+const nameOf = (errno: number): string => (errno === 0 ? '' : getSystemErrorName(-errno));
+
+const unspecified = (family: 4 | 6): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
+
+function prepare(fd: number, family: 4 | 6, connected: boolean): void {
+  setIntOption(fd, SOL_SOCKET, SO_BROADCAST, 1);
+  // The kernel doubles it, for what it keeps beside the bytes (socket(7)).
+  setIntOption(fd, SOL_SOCKET, SO_RCVBUF, QUEUE);
+  if (family === 6) setIntOption(fd, SOL_IPV6, IPV6_V6ONLY, 0);
+  if (connected) recvErr(fd, family, true);
+  else {
+    setIntOption(fd, SOL_IP, IP_PKTINFO, 1);
+    if (family === 6) setIntOption(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1);
+  }
+}
+
+function recvErr(fd: number, family: 4 | 6, on: boolean): void {
+  setIntOption(fd, SOL_IP, IP_RECVERR, on ? 1 : 0);
+  if (family === 6) setIntOption(fd, SOL_IPV6, IPV6_RECVERR, on ? 1 : 0);
+}
+
+/** A socket of both families has both families' options. */
+function configureDatagrams(fd: number, family: 4 | 6, options: SocketOptions): void {
+  configureSocket(fd, 4, options);
+  if (family === 6) configureSocket(fd, 6, options);
+}
+
+function membership(fd: number, group: Ip, at: Ip, how: 'join' | 'leave'): void {
+  if (group.family !== at.family) throw new FsError('Ebadip', 'a group and its interface are of one family');
+  if (group.family === 4) {
+    // struct ip_mreqn, ip(7)
+    const request = Buffer.concat([group.bytes, at.bytes, Buffer.alloc(4)]);
+    setOption(fd, SOL_IP, how === 'join' ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, request);
+  } else {
+    // struct ipv6_mreq, ipv6(7)
+    const request = Buffer.concat([group.bytes, Buffer.alloc(4)]);
+    request.writeUInt32LE(indexOf(at), 16);
+    setOption(fd, SOL_IPV6, how === 'join' ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, request);
+  }
+}
+
+/** Without it the host's default route takes what goes to a group. */
+function sendMulticastBy(fd: number, local: Ip): void {
+  setIntOption(fd, SOL_IPV6, IPV6_MULTICAST_IF, indexOf(local));
+}
+
+/** The interface that has this address; 0, the host's choice, for `::`. */
+function indexOf(ip: Ip): number {
+  if (isUnspecified(ip)) return 0;
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    const found = (addresses ?? []).some(({ address }) => sameIp(parseIp(address) ?? ANY, ip));
+    if (found) return interfaceIndex(name);
+  }
+  throw new FsError('Enotlocal', `no interface has ${formatIp(ip)}`);
+}
+
+function addressOf(index: number): Ip | undefined {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    const v6 = addresses?.find(({ family }) => family === 'IPv6');
+    if (v6 !== undefined && interfaceIndex(name) === index) return parseIp(v6.address);
+  }
+  return undefined;
+}
+
+const interfaceIndex = (name: string): number =>
+  Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+
+function openError(error: unknown, local: Endpoint): unknown {
+  if (!(error instanceof FsError)) return error;
+  if (error.name === 'Eperm' && local.port !== 0) {
+    return new FsError('Eperm', `the host lets only root use port ${local.port}`);
+  }
+  return error;
+}
+
+function sleep(ms: number, signal: Signal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      stop();
+      resolve();
+    }, ms);
+    const stop = onAbort(signal, () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    });
+  });
+}

@@ -1,0 +1,60 @@
+/** Reads that wait for what is to come, served in their order. */
+import { Line, onAbort, type Signal } from '../abort.ts';
+import type { Reply } from './node.ts';
+
+interface Reader {
+  readonly reply: Reply;
+  done(n: number): void;
+  fail(error: Error): void;
+}
+
+export class Readers {
+  private readonly line = new Line<Reader>();
+
+  get some(): boolean {
+    return this.line.length > 0;
+  }
+
+  /** Waits until it is served, failed, or aborted; `left` is told of that. */
+  wait(reply: Reply, signal: Signal, left: () => void): Promise<number> {
+    return new Promise<number>((resolve, reject) => {
+      const settle = <T>(outcome: (value: T) => void) => {
+        return (value: T): void => {
+          stop();
+          outcome(value);
+        };
+      };
+      const reader: Reader = { reply, done: settle(resolve), fail: settle(reject) };
+      const stop = onAbort(signal, () => {
+        this.line.leave(reader);
+        left();
+        reject(signal.reason as Error);
+      });
+      if (!signal.aborted) this.line.push(reader);
+    });
+  }
+
+  /**
+   * Serves the reads whose clients take their answers, as long as `take` has something; `again` is
+   * called when a client that did not take any does. Says whether all were served.
+   */
+  serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
+    while (this.line.first?.reply.mayAnswer(again) === true) {
+      const { reply, done } = this.line.first;
+      const n = take(reply);
+      if (n === undefined) break;
+      this.line.shift();
+      done(n);
+    }
+    return !this.some;
+  }
+
+  /** Ends all of them: with an error, or with an answer of no bytes. */
+  fail(error: Error): void {
+    for (const reader of this.line.clear()) reader.fail(error);
+  }
+
+  end(): void {
+    for (const reader of this.line.clear()) reader.done(0);
+  }
+}

@@ -1,0 +1,471 @@
+/**
+ * UDP conversations, ip(3). A read or write of data is one datagram. A conversation is connected to one
+ * remote; or announced, and then either its datagrams carry `headers` that say whose they are, or each
+ * new remote is a call to be listened for.
+ */
+import { FsError } from './error.ts';
+import {
+  bytes16,
+  formatEndpoint,
+  ipFromBytes,
+  isMulticast,
+  isUnspecified,
+  parseDestination,
+  parseLocal,
+  sameIp,
+  UNSET,
+  type Endpoint,
+  type Ip,
+} from './address.ts';
+import { Conversation, type Keeper } from './conversation.ts';
+import { announcedEnd, firstThatWorks, ipArgs, localEnd, naming, tosArg, ttlArg } from './ctlargs.ts';
+import type { Datagram, DatagramRoute, Datagrams, Dialer, SocketOptions } from './dialer.ts';
+import type { Awaitable, Readiness, Reply, Req } from './node.ts';
+import { Progress } from './progress.ts';
+import { Readers } from './readers.ts';
+import { Calls, type Call } from './udpcalls.ts';
+import type { UdpCounters } from './udpcounters.ts';
+import type { Caller } from '../policy/identity.ts';
+import { Watchers, type Signal, type Watch } from '../abort.ts';
+
+export interface UdpOptions {
+  readonly dialer: Dialer;
+  readonly counters: UdpCounters;
+}
+
+/** remote, local and interface address in 16 bytes each, remote and local port in 2, big-endian: ip(3), `headers`. */
+export const HEADER = 52;
+
+/** A group and the address of the interface by which it is received. */
+interface Membership {
+  readonly group: Ip;
+  readonly at: Ip;
+}
+
+export class UdpConversation extends Conversation {
+  private readonly udp: UdpOptions;
+  private readonly tree: Keeper;
+  private readonly progress = new Progress();
+  private socket: Datagrams | undefined;
+  /** The calls of an announced conversation, once somebody listens. */
+  private calls: Calls | undefined;
+  private headers = false;
+  private heeding = true;
+  private bound: Endpoint | undefined;
+  private socketOptions: SocketOptions = {};
+  private memberships: Membership[] = [];
+  private readonly readers = new Readers();
+  private readonly watchers = new Watchers();
+  /** What the network said of what was sent: it hung up. */
+  private failure: FsError | undefined;
+
+  constructor(number: number, owner: Caller, keeper: Keeper, udp: UdpOptions) {
+    super(number, owner, keeper);
+    this.tree = keeper;
+    this.udp = udp;
+  }
+
+  // ---- ctl ------------------------------------------------------------------------------------
+
+  control(words: readonly string[], req: Req): Awaitable<void> {
+    const [verb = '', ...args] = words;
+    if (!Object.hasOwn(VERBS, verb)) {
+      throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
+    }
+    return VERBS[verb]!(this, args, req);
+  }
+
+  connect(args: readonly string[], req: Req): Promise<void> {
+    return this.attempt('Connecting', req, async signal => {
+      const [remote, from, ...more] = args;
+      if (remote === undefined || more.length > 0) {
+        throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
+      }
+      const to = parseDestination(remote, 'udp');
+      const { local, reserved } =
+        from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'udp');
+      const hosts = typeof to.host === 'string' ? await this.udp.dialer.resolve(to.host, signal) : [to.host];
+      const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
+      this.opened(
+        await firstThatWorks(hosts, to.port, signal, async end => {
+          if (signal.aborted) throw signal.reason;
+          this.remote = end;
+          return this.udp.dialer.datagrams(end, options);
+        }),
+      );
+      this.progress.phase = 'Connected';
+    });
+  }
+
+  announce(args: readonly string[], req: Req): Promise<void> {
+    return this.attempt('Announcing', req, () => {
+      if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
+      const local = announcedEnd(args[0]!, 'udp', req.caller.uid === this.tree.owner.uid);
+      try {
+        this.opened(this.udp.dialer.datagrams(undefined, { ...this.socketOptions, local }));
+      } catch (error) {
+        throw naming(error, local);
+      }
+      this.progress.phase = 'Announced';
+      return Promise.resolve();
+    });
+  }
+
+  private attempt(
+    phase: 'Connecting' | 'Announcing',
+    req: Req,
+    run: (signal: Signal) => Promise<void>,
+  ): Promise<void> {
+    const before = { local: this.local, remote: this.remote };
+    return this.progress.run(phase, req, run, () => Object.assign(this, before));
+  }
+
+  private opened(socket: Datagrams): void {
+    try {
+      for (const { group, at } of this.memberships) socket.join(group, at);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    this.use(socket);
+    if (!this.heeding) socket.heedAdvice(false);
+  }
+
+  private use(socket: Datagrams): void {
+    this.socket = socket;
+    this.local = socket.local;
+    this.remote = socket.remote ?? UNSET;
+  }
+
+  async bind(args: readonly string[]): Promise<void> {
+    this.progress.mustBeIdle();
+    if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
+    this.bound = await this.udp.dialer.probe(parseLocal(args[0]!, 'udp'), 'udp');
+    this.local = this.bound;
+  }
+
+  useHeaders(args: readonly string[]): void {
+    if (args.length > 0) throw new FsError('Ebadctl', 'headers has no argument');
+    if (this.calls !== undefined) throw new FsError('Econinuse', 'its remotes are listened for as calls');
+    this.headers = true;
+  }
+
+  ignoreAdvice(): void {
+    this.heeding = false;
+    this.socket?.heedAdvice(false);
+  }
+
+  /** Whatever waits is woken, and nothing more comes or goes. */
+  hangup(): void {
+    this.progress.end('hangup was written to ctl');
+    this.closeSocket();
+    this.readers.fail(new FsError('Ehungup'));
+    this.watchers.tell();
+  }
+
+  private closeSocket(): void {
+    if (this.socket === undefined) return;
+    this.udp.counters.drops += this.calls?.drops() ?? this.socket.drops();
+    // Calls that were taken go on with the socket.
+    if (this.calls === undefined) this.socket.close();
+    else this.calls.close();
+    this.socket = undefined;
+    this.calls = undefined;
+  }
+
+  configure(options: SocketOptions): void {
+    this.socketOptions = { ...this.socketOptions, ...options };
+    this.socket?.configure(options);
+  }
+
+  addMulti(args: readonly string[]): void {
+    const [at, group] = ipArgs(args, 'Eaddmulti');
+    const membership = { group: this.groupOr(group), at: at! };
+    this.socket?.join(membership.group, membership.at);
+    this.memberships.push(membership);
+  }
+
+  /** `delmulti [IFC] GROUP`, or the group that addmulti would choose. */
+  delMulti(args: readonly string[]): void {
+    const ips = ipArgs(args, 'Edelmulti');
+    const group = this.groupOr(ips.find(isMulticast));
+    const membership = this.memberships.find(each => sameIp(each.group, group));
+    if (membership === undefined) throw new FsError('Ebadip', 'no addmulti joined that group here');
+    this.socket?.leave(group, membership.at);
+    this.memberships = this.memberships.filter(each => each !== membership);
+  }
+
+  /** Without one the local address is meant if it is a group's, else the remote (devip.c). */
+  private groupOr(named: Ip | undefined): Ip {
+    const local = isUnspecified(this.remote.ip) || isMulticast(this.local.ip);
+    const group = named ?? (local ? this.local : this.remote).ip;
+    if (!isMulticast(group)) throw new FsError('Ebadip', 'name a multicast group, such as 224.0.0.251');
+    return group;
+  }
+
+  // ---- data -----------------------------------------------------------------------------------
+
+  read(reply: Reply, req: Req): Awaitable<number> {
+    const socket = this.usable();
+    if (socket === undefined) return this.progress.whenSettled(req, () => this.read(reply, req));
+    if (this.headers && reply.count < HEADER) throw new FsError('Eshortio', `headers take ${HEADER} bytes`);
+    if (reply.count === 0) return 0;
+    if (!this.readers.some) {
+      const n = this.take(reply);
+      if (n !== undefined) return n;
+    }
+    if (req.nonblocking === true) throw new FsError('Eagain');
+    const waiting = this.readers.wait(reply, req.signal, this.serve);
+    if (this.readers.some) socket.whenReadable(this.serve);
+    return waiting;
+  }
+
+  /** The socket on which datagrams come and go as they are; undefined before there is one. */
+  private usable(): Datagrams | undefined {
+    if (this.progress.phase === 'Finished') throw new FsError('Ehungup');
+    if (this.progress.phase === 'Announced' && !this.headers) {
+      throw new FsError('Enotconn', 'open listen for the calls, or write headers to ctl');
+    }
+    return this.socket;
+  }
+
+  /** What can be answered without waiting; throws what the network said once all else is read. */
+  private take(reply: Reply): number | undefined {
+    const datagram = this.receive() ?? (this.failure === undefined ? this.receive() : undefined);
+    if (datagram === undefined && this.failure !== undefined) throw this.failure;
+    if (datagram === undefined) return undefined;
+    this.udp.counters.datagramsIn++;
+    return this.headers
+      ? withHeader(datagram, this.local.port, reply)
+      : datagram.bytes.copy(reply.room(datagram.bytes.length));
+  }
+
+  private receive(): Datagram | undefined {
+    try {
+      return this.socket!.receive();
+    } catch (error) {
+      this.advised(error);
+      return undefined;
+    }
+  }
+
+  /** ICMP hangs a conversation up (9front, udpadvise), unless ignoreadvice was written. */
+  private advised(error: unknown): void {
+    const said = this.socket!.complaints().map(complaint => complaint.error);
+    const reason = said[0] ?? error;
+    if (!(reason instanceof FsError)) throw reason;
+    // That a datagram was too large for the path is about that datagram.
+    if (this.heeding && reason.name !== 'Etoobig') this.failure ??= reason;
+  }
+
+  /** Something may have come: for the reads that wait, and for who watches. */
+  private readonly serve = (): void => {
+    const { socket } = this;
+    if (socket === undefined || this.progress.phase === 'Finished') return;
+    const served = this.readers.some;
+    let blocked = false;
+    try {
+      blocked = !this.readers.serve(
+        reply => this.take(reply),
+        () => this.serve(),
+      );
+    } catch (error) {
+      this.readers.fail(error as Error);
+    }
+    const waiting = this.watchers.some || blocked ? socket.waiting() : false;
+    if (waiting) this.watchers.tell();
+    // A client that does not take its answers calls again; until then nothing can be done.
+    const stuck = blocked && waiting;
+    const wanted = (this.readers.some && !stuck) || this.watchers.some;
+    // Who read goes on reading, probably: that is worth one notice for nobody.
+    if (!wanted && (stuck || !served)) socket.whenReadable(undefined);
+    else if (wanted) socket.whenReadable(this.serve);
+  };
+
+  write(data: Buffer, req: Req): Awaitable<number> {
+    const socket = this.usable();
+    if (socket === undefined) {
+      const own = Buffer.from(data);
+      return this.progress.whenSettled(req, () => this.write(own, req));
+    }
+    if (this.failure !== undefined) throw this.failure;
+    const route = this.headers ? routeOf(data) : undefined;
+    const payload = this.headers ? data.subarray(HEADER) : data;
+    if (this.send(socket, payload, route)) return data.length;
+    if (req.nonblocking === true) throw new FsError('Eagain');
+    return this.sendWhenThereIsRoom(socket, Buffer.from(payload), route, req.signal, data.length);
+  }
+
+  private async sendWhenThereIsRoom(
+    socket: Datagrams,
+    payload: Buffer,
+    route: DatagramRoute | undefined,
+    signal: Signal,
+    length: number,
+  ): Promise<number> {
+    do {
+      await socket.room(signal);
+      this.usable();
+    } while (!this.send(socket, payload, route));
+    return length;
+  }
+
+  private send(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
+    try {
+      if (!socket.send(payload, route)) return false;
+    } catch (error) {
+      throw this.sendFailure(error);
+    }
+    this.udp.counters.datagramsOut++;
+    return true;
+  }
+
+  /** What is wrong with this datagram, or what the network said of an earlier one. */
+  private sendFailure(error: unknown): unknown {
+    if (!this.heeding || !(error instanceof FsError)) return error;
+    if (error.name === 'Econrefused') this.advised(error);
+    else if (this.socket!.complaints().length > 0) this.failure ??= error;
+    return this.failure ?? error;
+  }
+
+  poll(watch: Watch | undefined): Readiness {
+    const { phase } = this.progress;
+    if (phase === 'Connecting') {
+      if (watch !== undefined) this.progress.onSettled(watch);
+      return { readable: false, writable: false };
+    }
+    const usable = phase === 'Connected' || (phase === 'Announced' && this.headers);
+    // As Linux says of a socket that is not connected: an operation fails at once.
+    if (!usable) return { readable: true, writable: true, ended: true, hungup: true };
+    const failed = this.failure !== undefined;
+    const readable = failed || this.socket!.waiting();
+    if (watch !== undefined) {
+      this.watchers.add(watch);
+      this.socket!.whenReadable(this.serve);
+    }
+    return { readable, writable: true, failed };
+  }
+
+  // ---- calls ----------------------------------------------------------------------------------
+
+  mustBeAnnounced(): void {
+    if (this.progress.phase !== 'Announced')
+      throw new FsError('Enotannounced', 'write announce [IP!]PORT to ctl first');
+    if (this.headers)
+      throw new FsError('Enotannounced', 'headers was written: every remote is read from data');
+  }
+
+  private listened(): Calls {
+    this.mustBeAnnounced();
+    this.calls ??= new Calls(this.socket!);
+    return this.calls;
+  }
+
+  pollListen(watch: Watch | undefined): boolean {
+    return this.progress.phase !== 'Announced' || this.headers || this.listened().poll(watch);
+  }
+
+  async listen(req: Req): Promise<Conversation> {
+    const calls = this.listened();
+    if (req.nonblocking === true && !calls.poll(undefined)) throw new FsError('Eagain');
+    this.mustHaveRoom();
+    this.retain();
+    try {
+      return this.accepted(calls, await calls.accept(req.signal));
+    } finally {
+      this.release();
+    }
+  }
+
+  private mustHaveRoom(): void {
+    if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
+  }
+
+  private accepted(calls: Calls, line: Call): UdpConversation {
+    try {
+      // The last number may have been taken while the listen waited.
+      this.mustHaveRoom();
+    } catch (error) {
+      calls.giveBack(line);
+      throw error;
+    }
+    const call = this.tree.allocate(this.permissions.owner) as UdpConversation;
+    call.use(line);
+    call.progress.phase = 'Connected';
+    call.retain();
+    return call;
+  }
+
+  // ---- the end --------------------------------------------------------------------------------
+
+  protected end(): void {
+    this.hangup();
+    this.local = UNSET;
+    this.remote = UNSET;
+    this.free();
+  }
+
+  evict(): void {
+    this.free();
+  }
+
+  // ---- what local, remote and status say ------------------------------------------------------
+
+  queued(): number {
+    return this.progress.phase === 'Finished' ? 0 : (this.socket?.queued() ?? 0);
+  }
+
+  /** 9front's line, and the datagrams that were lost. */
+  status(): string {
+    const state = this.inUse ? 'Open' : 'Closed';
+    const drops = this.calls?.drops() ?? this.socket?.drops() ?? 0;
+    return `${state} qin ${this.queued()} qout 0 drops ${drops}\n`;
+  }
+}
+
+/** The datagram behind its header; what is too much for the reply is lost. */
+function withHeader(datagram: Datagram, port: number, reply: Reply): number {
+  const { bytes, from, to } = datagram;
+  const room = reply.room(HEADER + bytes.length);
+  room.set(bytes16(from.ip), 0);
+  room.set(bytes16(to), 16);
+  room.set(bytes16(datagram.interface), 32);
+  room.writeUInt16BE(from.port, 48);
+  room.writeUInt16BE(port, 50);
+  bytes.copy(room, HEADER);
+  return Math.min(room.length, HEADER + bytes.length);
+}
+
+/**
+ * Where a header sends: the local port is the announced one, and the local address counts where it is
+ * one of this machine's; a datagram that came for a group is answered by the interface's own.
+ */
+function routeOf(data: Buffer): DatagramRoute {
+  if (data.length < HEADER)
+    throw new FsError('Eshortio', `headers take ${HEADER} bytes, here are ${data.length}`);
+  const to = { ip: ipFromBytes(data.subarray(0, 16)), port: data.readUInt16BE(48) };
+  if (isUnspecified(to.ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
+  if (to.port === 0) throw new FsError('Ebadport', 'port 0 is no destination');
+  const local = ipFromBytes(data.subarray(16, 32));
+  const from = isMulticast(local) || isBroadcast(local) ? ipFromBytes(data.subarray(32, 48)) : local;
+  return { to, from };
+}
+
+const isBroadcast = ({ family, bytes }: Ip): boolean => family === 4 && bytes.every(byte => byte === 255);
+
+type Verb = (conversation: UdpConversation, args: readonly string[], req: Req) => Awaitable<void>;
+
+/** Every ctl message of udp, ip(3). */
+const VERBS: Readonly<Record<string, Verb>> = {
+  connect: (c, args, req) => c.connect(args, req),
+  announce: (c, args, req) => c.announce(args, req),
+  bind: (c, args) => c.bind(args),
+  hangup: c => c.hangup(),
+  headers: (c, args) => c.useHeaders(args),
+  ignoreadvice: c => c.ignoreAdvice(),
+  ttl: (c, args) => c.configure(ttlArg(args)),
+  tos: (c, args) => c.configure(tosArg(args)),
+  addmulti: (c, args) => c.addMulti(args),
+  delmulti: (c, args) => c.delMulti(args),
+  remmulti: (c, args) => c.delMulti(args),
+};
