@@ -22,7 +22,12 @@ export function factFile(
   { facts, owner, since }: { facts: HostFacts; owner: Caller; since: number },
 ): TextFile {
   const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES[name]);
-  return new TextFile(root, name, { path, owner, since }, shared(() => TEXTS[name](facts)));
+  return new TextFile(
+    root,
+    name,
+    { path, owner, since },
+    shared(() => TEXTS[name](facts)),
+  );
 }
 
 /** The same bytes for everybody as long as they do not change: many may have a long table open. */
