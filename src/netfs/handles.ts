@@ -10,6 +10,8 @@ export function readText(text: Buffer, offset: number, reply: Reply): number {
   return text.copy(reply.room(n), 0, offset, offset + n);
 }
 
+const toBuffer = (text: string | Buffer): Buffer => (typeof text === 'string' ? Buffer.from(text) : text);
+
 /** What poll says of a file on which nothing waits. */
 export const READY: Readiness = { readable: true, writable: true };
 
@@ -17,16 +19,16 @@ export const READY: Readiness = { readable: true, writable: true };
 export class TextHandle implements Handle {
   readonly node: Node;
   readonly stream = false;
-  private readonly make: () => string;
+  private readonly make: () => string | Buffer;
   private text: Buffer | undefined;
 
-  constructor(node: Node, make: () => string) {
+  constructor(node: Node, make: () => string | Buffer) {
     this.node = node;
     this.make = make;
   }
 
   read(offset: number, reply: Reply): number {
-    if (offset === 0 || this.text === undefined) this.text = Buffer.from(this.make());
+    if (offset === 0 || this.text === undefined) this.text = toBuffer(this.make());
     return readText(this.text, offset, reply);
   }
 

@@ -1,11 +1,19 @@
-/** What the tree shows of the machine's own network. Each call asks the kernel anew. */
+/** What the tree shows of the machine's own network. */
 import type { Ip } from './address.ts';
 
+/**
+ * What is told is so now, not when somebody asked before. Errors of all: Eperm (the server may not ask the
+ * kernel, and so nobody knows), Eintr (the tables change faster than they can be read), Etoobig, Eio.
+ */
 export interface HostFacts {
-  /** In the order of their indices. */
+  /** In the order of their indices. As long as nothing changes but the traffic, it may be the same list. */
   interfaces(): readonly Interface[];
+  /** Of the tables that every packet is looked up in; one for each next hop. IPv4 first. */
   routes(): readonly Route[];
+  /** IPv4 first. */
   neighbours(): readonly Neighbour[];
+  /** The multicast groups this machine has joined, and where. IPv4 first. */
+  groups(): readonly Membership[];
 }
 
 export interface Interface {
@@ -15,9 +23,10 @@ export interface Interface {
   /** It is up and has a carrier. */
   readonly up: boolean;
   readonly loopback: boolean;
-  /** Hardware address; empty where there is none. */
+  /** Hardware address; empty where there is none, as of the loopback. */
   readonly mac: Uint8Array;
   readonly mtu: number;
+  /** IPv4 first. */
   readonly addresses: readonly InterfaceAddress[];
   /** Packets and errors since the interface was made. */
   readonly packetsIn: number;
@@ -49,6 +58,8 @@ export interface Route {
   /** Of its interface; 0 where it has none. */
   readonly interfaceIndex: number;
   readonly metric: number;
+  /** Only for packets from this network. */
+  readonly source?: { readonly ip: Ip; readonly prefix: number };
 }
 
 export interface Neighbour {
@@ -56,4 +67,9 @@ export interface Neighbour {
   readonly mac: Uint8Array;
   readonly interfaceIndex: number;
   readonly state: 'incomplete' | 'reachable' | 'stale' | 'failed' | 'permanent';
+}
+
+export interface Membership {
+  readonly ip: Ip;
+  readonly interfaceIndex: number;
 }

@@ -12,14 +12,14 @@ export class TextFile implements Node {
   readonly permissions: Permissions;
   private readonly name: string;
   private readonly since: number;
-  private readonly make: () => string;
+  private readonly make: () => string | Buffer;
 
   /** `path` is the qid's; `since` in seconds since the epoch. */
   constructor(
     parent: DirNode,
     name: string,
     { path, owner, since }: { path: number; owner: Caller; since: number },
-    make: () => string,
+    make: () => string | Buffer,
   ) {
     this.parent = parent;
     this.name = name;

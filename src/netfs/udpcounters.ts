@@ -2,6 +2,6 @@
 export interface UdpCounters {
   datagramsIn: number;
   datagramsOut: number;
-  /** Lost here for want of room. */
+  /** Datagrams that came and for which a conversation had no room. */
   drops: number;
 }

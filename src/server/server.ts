@@ -2,12 +2,16 @@
 import { abortable, type Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
 import { hostDialer } from '../host/dialer.ts';
-import { hostTcpStats } from '../host/stats.ts';
+import { hostFacts } from '../host/rtnetlink.ts';
+import { hostIpStats, hostTcpStats, hostUdpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { FsError } from '../netfs/error.ts';
+import { factFile } from '../netfs/facts.ts';
+import type { HostFacts } from '../netfs/hostfacts.ts';
+import { IpifcDir } from '../netfs/ipifc.ts';
 import { Mount } from '../netfs/mount.ts';
 import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
@@ -36,6 +40,10 @@ export interface ServerOptions {
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
   readonly dialer?: Dialer;
+  /** What the tree tells of the machine's network. */
+  readonly facts?: HostFacts;
+  /** Where programs find the tree: /net by default. */
+  readonly netdir?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -68,9 +76,15 @@ export class Server {
     const authority = new Authority(this.owner);
     this.tcp = this.tcpProtocol(seconds);
     this.udp = this.udpProtocol(seconds);
+    const about = { facts: options.facts ?? hostFacts, owner: this.owner, since: seconds() };
+    const netdir = (): string => options.netdir ?? '/net';
     const root = new RootDir(authority, seconds(), dir => [
       new ProtocolDir(dir, this.tcp, authority),
       new ProtocolDir(dir, this.udp, authority),
+      new IpifcDir(dir, { ...about, netdir, stats: hostIpStats }),
+      factFile(dir, 'arp', about),
+      factFile(dir, 'iproute', about),
+      factFile(dir, 'ipselftab', about),
     ]);
     this.mount = new Mount(root, authority);
   }
@@ -105,7 +119,7 @@ export class Server {
       now,
       make: (number, owner, keeper) =>
         new UdpConversation(number, owner, keeper, { dialer: this.dialer, counters }),
-      stats: () => `InDatagrams: ${counters.datagramsIn}\nOutDatagrams: ${counters.datagramsOut}\n`,
+      stats: () => hostUdpStats(counters),
     });
   }
 

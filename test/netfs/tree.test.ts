@@ -38,9 +38,17 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
         [`${dir}/status`, 0o444],
       ] as const,
   ),
+  ['arp', 0o444],
+  ['iproute', 0o444],
+  ['ipselftab', 0o444],
+  ['ipifc', 0o555],
+  ['ipifc/clone', 0],
+  ['ipifc/stats', 0o444],
+  ['ipifc/0', 0o555],
+  ...['addr', 'ctl', 'local', 'remote', 'status'].map(name => [`ipifc/0/${name}`, 0o444] as const),
 ];
 
-const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1'];
+const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1', 'ipifc', 'ipifc/0'];
 
 const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
@@ -54,7 +62,7 @@ forEachDoor('the tree', t => {
   });
 
   it('lists the protocols, then the conversations before clone and stats, then the files of one', async () => {
-    assert.deepEqual(await names(t.client, ''), ['tcp']);
+    assert.deepEqual(await names(t.client, ''), ['tcp', 'ipifc', 'arp', 'iproute', 'ipselftab']);
     assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
     assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
   });

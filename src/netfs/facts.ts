@@ -1,0 +1,43 @@
+/** The files of the root that tell of the machine's network: arp, iproute, ipselftab. */
+import { formatNeighbours } from './arp.ts';
+import type { HostFacts } from './hostfacts.ts';
+import { numberedInterfaces } from './interfaces.ts';
+import { formatRoutes } from './iproute.ts';
+import { selvesOf } from './ipselftab.ts';
+import type { DirNode } from './node.ts';
+import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
+import { TextFile } from './textfile.ts';
+import type { Caller } from '../policy/identity.ts';
+
+const TEXTS = {
+  arp: facts => formatNeighbours(facts.neighbours(), facts.interfaces()),
+  iproute: facts => formatRoutes(facts.routes(), numberedInterfaces(facts).numbers),
+  ipselftab: selvesOf,
+} satisfies Record<string, (facts: HostFacts) => string>;
+
+/** `since`: seconds since the epoch. */
+export function factFile(
+  root: DirNode,
+  name: keyof typeof TEXTS,
+  { facts, owner, since }: { facts: HostFacts; owner: Caller; since: number },
+): TextFile {
+  const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES[name]);
+  return new TextFile(
+    root,
+    name,
+    { path, owner, since },
+    shared(() => TEXTS[name](facts)),
+  );
+}
+
+/** The same bytes for everybody as long as they do not change: many may have a long table open. */
+function shared(make: () => string): () => Buffer {
+  let last: WeakRef<Buffer> | undefined;
+  return () => {
+    const now = Buffer.from(make());
+    const before = last?.deref();
+    if (before?.equals(now) === true) return before;
+    last = new WeakRef(now);
+    return now;
+  };
+}
