@@ -1,6 +1,4 @@
 /** A datagram socket of this host. */
-import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { onAbort, type Signal } from '../abort.ts';
 import { FsError } from '../netfs/error.ts';
@@ -10,8 +8,6 @@ import {
   isLinkLocal,
   isMulticast,
   isUnspecified,
-  parseIp,
-  sameIp,
   type Endpoint,
   type Ip,
 } from '../netfs/address.ts';
@@ -40,6 +36,7 @@ import {
   type Received,
 } from './inet.ts';
 import { bytesWaiting, closeFd, setIntOption, socketDrops } from './libc.ts';
+import { hostFacts, interfaceIndexOf } from './rtnetlink.ts';
 import { configureSocket } from './socket.ts';
 
 // socket(7), ip(7), ipv6(7)
@@ -308,23 +305,16 @@ function sendMulticastBy(fd: number, local: Ip): void {
 /** The interface that has this address; 0, the host's choice, for `::`. */
 function indexOf(ip: Ip): number {
   if (isUnspecified(ip)) return 0;
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    const found = (addresses ?? []).some(({ address }) => sameIp(parseIp(address) ?? ANY, ip));
-    if (found) return interfaceIndex(name);
-  }
-  throw new FsError('Enotlocal', `no interface has ${formatIp(ip)}`);
+  const index = interfaceIndexOf(ip);
+  if (index === undefined) throw new FsError('Enotlocal', `no interface has ${formatIp(ip)}`);
+  return index;
 }
 
+/** The first IPv6 address of an interface. */
 function addressOf(index: number): Ip | undefined {
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    const v6 = addresses?.find(({ family }) => family === 'IPv6');
-    if (v6 !== undefined && interfaceIndex(name) === index) return parseIp(v6.address);
-  }
-  return undefined;
+  const found = hostFacts.interfaces().find(each => each.index === index);
+  return found?.addresses.find(({ ip }) => ip.family === 6)?.ip;
 }
-
-const interfaceIndex = (name: string): number =>
-  Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
 
 function openError(error: unknown, local: Endpoint): unknown {
   if (!(error instanceof FsError)) return error;
