@@ -6,6 +6,7 @@ import { hostTcpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
+import { DialDir } from '../netfs/dial.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { FsError } from '../netfs/error.ts';
 import { Mount } from '../netfs/mount.ts';
@@ -64,7 +65,15 @@ export class Server {
     const seconds = (): number => Math.floor(now() / 1000);
     const authority = new Authority(this.owner);
     this.tcp = this.tcpProtocol(seconds);
-    const root = new RootDir(authority, seconds(), dir => [new ProtocolDir(dir, this.tcp, authority)]);
+    const since = seconds();
+    const root = new RootDir(authority, since, dir => {
+      const tcp = new ProtocolDir(dir, this.tcp, authority);
+      const dialled = new Map([
+        ['tcp', tcp],
+        ['net', tcp],
+      ]);
+      return [tcp, new DialDir(dir, dialled, authority, since)];
+    });
     this.mount = new Mount(root, authority);
   }
 

@@ -25,6 +25,7 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['tcp', 0o555],
   ['tcp/clone', 0o600],
   ['tcp/stats', 0o444],
+  ['dial', 0o555],
   ...['tcp/0', 'tcp/1'].flatMap(
     dir =>
       [
@@ -40,7 +41,7 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ),
 ];
 
-const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1'];
+const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1', 'dial'];
 
 const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
@@ -54,7 +55,8 @@ forEachDoor('the tree', t => {
   });
 
   it('lists the protocols, then the conversations before clone and stats, then the files of one', async () => {
-    assert.deepEqual(await names(t.client, ''), ['tcp']);
+    const root = await names(t.client, '');
+    assert.deepEqual([root[0], root.includes('dial')], ['tcp', true]);
     assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
     assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
   });
