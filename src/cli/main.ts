@@ -9,6 +9,7 @@ import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
+import { register as registerNetstat } from './netstat.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
 import { register as registerWrite } from './write.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   registerChgrp,
   registerDial,
   registerAnnounce,
+  registerNetstat,
 ];
 
 function makeProgram(): Command {
