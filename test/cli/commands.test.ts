@@ -7,7 +7,18 @@ import { listener, Process, run, Served } from './process.ts';
 const served = new Served();
 const at = (command: string, ...args: string[]): string[] => [command, '--at', served.at, ...args];
 
-const CLIENT_COMMANDS = ['ls', 'cat', 'write', 'stat', 'chmod', 'chgrp', 'dial', 'announce', 'netstat'];
+const CLIENT_COMMANDS = [
+  'ls',
+  'cat',
+  'write',
+  'stat',
+  'chmod',
+  'chgrp',
+  'dial',
+  'announce',
+  'resolve',
+  'netstat',
+];
 
 describe('the command line', () => {
   it('lists every command with --help and ends with 0', async () => {
@@ -60,6 +71,7 @@ describe('the command line', () => {
     ['dial', 'tcp!127.0.0.1!1'],
     ['announce', 'tcp!127.0.0.1!0', 'cat'],
     ['netstat'],
+    ['resolve', 'example.org'],
   ] as const) {
     it(`${name} ends with 1 and says what to do when no server is there`, async () => {
       const { code, stderr } = await run([name, '--at', 'unix!/nonexistent/sock', ...args]);
