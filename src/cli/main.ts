@@ -9,6 +9,8 @@ import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
+import { register as registerNetstat } from './netstat.ts';
+import { register as registerResolve } from './resolve.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
 import { register as registerWrite } from './write.ts';
@@ -24,6 +26,8 @@ const COMMANDS = [
   registerChgrp,
   registerDial,
   registerAnnounce,
+  registerResolve,
+  registerNetstat,
 ];
 
 function makeProgram(): Command {

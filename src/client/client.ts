@@ -5,6 +5,7 @@ import { entries, type Entry } from './directory.ts';
 import { NinepError } from './error.ts';
 import type { Fid, OpenMode, OpenOptions } from './fid.ts';
 import { File } from './file.ts';
+import { mapSome } from './some.ts';
 import type { Stat, StatChange } from './stat.ts';
 
 /** Files of one directory that are asked about at the same time. */
@@ -88,6 +89,7 @@ export class Client {
     const found = await this.readdir(path, { signal });
     const stats = await mapSome(
       found,
+      STATS_AT_ONCE,
       ({ name, stat }) => stat ?? this.#statIfThere(`${path}/${name}`, signal),
     );
     return stats.filter(stat => stat !== undefined);
@@ -164,14 +166,3 @@ export class Client {
 }
 
 const elements = (path: string): string[] => path.split('/').filter(name => name !== '' && name !== '.');
-
-/** Like Promise.all over map, but with few at a time. */
-async function mapSome<T, U>(items: readonly T[], each: (item: T) => U | Promise<U>): Promise<U[]> {
-  const results = new Array<U>(items.length);
-  const left = items.entries();
-  const work = async (): Promise<void> => {
-    for (const [i, item] of left) results[i] = await each(item);
-  };
-  await Promise.all(Array.from({ length: STATS_AT_ONCE }, work));
-  return results;
-}

@@ -122,6 +122,11 @@ export class ConversationDir implements DirNode {
   ctlOf(conversation: Conversation): Handle {
     return new CtlHandle(new ConversationFile(this, 'ctl', FILES['ctl']!), conversation);
   }
+
+  /** The same of its data. */
+  dataOf(conversation: Conversation): Handle {
+    return new DataHandle(new ConversationFile(this, 'data', FILES['data']!), conversation);
+  }
 }
 
 class ConversationFile implements Node {

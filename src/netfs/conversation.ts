@@ -27,6 +27,9 @@ export abstract class Conversation {
   errorText = '';
   /** How many have been noted. */
   errors = 0;
+  /** Bytes of data that were read and written by way of it. */
+  received = 0;
+  sent = 0;
   private readonly erring = new Watchers();
   private references = 0;
   private freed = false;
@@ -68,6 +71,11 @@ export abstract class Conversation {
     this.errorText = error.sentence;
     this.errors++;
     this.erring.tell();
+  }
+
+  /** The end of every protocol's status line, which Plan 9's has not. */
+  protected counts(): string {
+    return `in ${this.received} out ${this.sent}`;
   }
 
   /** Tells when the next error is noted. */

@@ -171,22 +171,34 @@ export class DataHandle implements Handle {
   }
 
   read(_offset: number, reply: Reply, req: Req): Awaitable<number> {
-    return this.noting(() => this.conversation.read(reply, req));
+    const { conversation } = this;
+    return this.noting(
+      () => conversation.read(reply, req),
+      n => (conversation.received += n),
+    );
   }
 
   write(_offset: number, data: Buffer, req: Req): Awaitable<number> {
-    return this.noting(() => this.conversation.write(data, req));
+    const { conversation } = this;
+    return this.noting(
+      () => conversation.write(data, req),
+      n => (conversation.sent += n),
+    );
   }
 
   poll(watch: Watch | undefined): Readiness {
     return this.conversation.poll(watch);
   }
 
-  /** Runs an operation; its failure is noted for err. */
-  private noting(run: () => Awaitable<number>): Awaitable<number> {
+  /** Runs an operation; its bytes are counted, its failure is noted for err. */
+  private noting(run: () => Awaitable<number>, count: (n: number) => unknown): Awaitable<number> {
+    const counted = (n: number): number => {
+      count(n);
+      return n;
+    };
     try {
       const n = run();
-      return n instanceof Promise ? n.catch((error: unknown) => this.note(error)) : n;
+      return n instanceof Promise ? n.then(counted, (error: unknown) => this.note(error)) : counted(n);
     } catch (error) {
       return this.note(error);
     }

@@ -40,6 +40,7 @@ export const ERRNO = {
   ETIMEDOUT: 110,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,
+  ESTALE: 116,
 } as const;
 
 type Errno = keyof typeof ERRNO;
@@ -52,6 +53,8 @@ export const ERRORS = {
   /** What only its owner may change, chmod(2), chown(2): Linux has a number of its own for it. */
   Enotowner: e('permission denied', 'EPERM'),
   Enonexist: e('file does not exist', 'ENOENT'),
+  /** The kernel holds on to what is not kept here any more; it looks the name up again. */
+  Estale: e('file does not exist', 'ESTALE'),
   Enotdir: e('not a directory', 'ENOTDIR'),
   Eisdir: e('is a directory', 'EISDIR'),
   Ebadname: e('illegal name', 'EINVAL'),

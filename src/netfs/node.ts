@@ -3,6 +3,7 @@
  * to, a Handle is a file opened. The doors know nothing else; the tree knows no tag, fid or nodeid.
  */
 import type { Signal, Watch } from '../abort.ts';
+import type { ErrorName } from './error.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
@@ -115,6 +116,8 @@ export interface DirNode extends Node {
   walk(name: string, req: Req): Awaitable<Node | undefined>;
   /** Its files from a position on, in the order of their positions. */
   children(req: Req, from: number): Iterable<Child>;
+  /** Nothing is ever created; what open(2) with O_CREAT of a name that is not there fails with, Eperm by default. */
+  readonly creating?: ErrorName;
 }
 
 /** A file where its directory lists it: a whole number from 0 that stays the same while others come. */

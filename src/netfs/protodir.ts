@@ -7,7 +7,7 @@ import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { Protocol } from './protocol.ts';
 import { qidPath } from './qid.ts';
-import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
+import { R, W, X, type Authority, type Permissions } from '../policy/permissions.ts';
 import type { Caller } from '../policy/identity.ts';
 
 /** The files of the directory itself: mode as it starts, and a number for the qid. */
@@ -83,6 +83,30 @@ export class ProtocolDir implements DirNode {
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
   checkClone(caller: Caller): void {
     if (!this.authority.allows(caller, this.clone.permissions, R | W)) throw new FsError('Eperm');
+  }
+
+  get clonePermissions(): Permissions {
+    return this.clone.permissions;
+  }
+
+  /**
+   * The data of a new conversation on which `connect DESTINATION` has succeeded. The caller comes by
+   * another way, and needs what he would need on this directory's. Failed or aborted, it leaves no
+   * conversation.
+   */
+  async dial(destination: string, req: Req): Promise<Handle> {
+    if (!this.authority.allows(req.caller, this.permissions, X)) throw new FsError('Eperm');
+    this.checkClone(req.caller);
+    const conversation = this.protocol.allocate(req.caller);
+    conversation.retain();
+    try {
+      await conversation.control(['connect', destination], req);
+    } catch (error) {
+      conversation.noteError(error);
+      conversation.release();
+      throw error;
+    }
+    return new ConversationDir(this, conversation.number).dataOf(conversation);
   }
 }
 

@@ -254,14 +254,15 @@ export class TcpConversation extends Conversation {
     return this.progress.phase === 'Connecting' ? 'Syn_sent' : 'Closed';
   }
 
-  /** 9front's line; what a host does not tell is 0. */
+  /** 9front's line, and two words more; what a host does not tell is 0. */
   status(): string {
     const info = this.connection?.info();
     return (
       `${info?.state ?? this.tcpState()} qin ${this.queued()} qout 0 rq 0.0` +
       ` srtt ${Math.round(info?.rtt ?? 0)} mdev ${Math.round(info?.rttVar ?? 0)}` +
       ` sst ${info?.ssthresh ?? 0} cwin ${info?.cwnd ?? 0} swin 0>>0 rwin 0>>0 qscale 0` +
-      ` timer.start 0 timer.count 0 rerecv ${info?.retransmits ?? 0} katimer.start 0 katimer.count 0\n`
+      ` timer.start 0 timer.count 0 rerecv ${info?.retransmits ?? 0} katimer.start 0 katimer.count 0` +
+      ` ${this.counts()}\n`
     );
   }
 }

@@ -7,6 +7,7 @@ import { hostIpStats, hostTcpStats, hostUdpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
+import { DialDir } from '../netfs/dial.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { FsError } from '../netfs/error.ts';
 import { factFile } from '../netfs/facts.ts';
@@ -77,15 +78,24 @@ export class Server {
     this.tcp = this.tcpProtocol(seconds);
     this.udp = this.udpProtocol(seconds);
     const about = { facts: options.facts ?? hostFacts, owner: this.owner, since: seconds() };
-    const netdir = (): string => options.netdir ?? '/net';
-    const root = new RootDir(authority, seconds(), dir => [
-      new ProtocolDir(dir, this.tcp, authority),
-      new ProtocolDir(dir, this.udp, authority),
-      new IpifcDir(dir, { ...about, netdir, stats: hostIpStats }),
-      factFile(dir, 'arp', about),
-      factFile(dir, 'iproute', about),
-      factFile(dir, 'ipselftab', about),
-    ]);
+    const root = new RootDir(authority, about.since, dir => {
+      const tcp = new ProtocolDir(dir, this.tcp, authority);
+      const udp = new ProtocolDir(dir, this.udp, authority);
+      const dialled = new Map([
+        ['tcp', tcp],
+        ['net', tcp],
+        ['udp', udp],
+      ]);
+      return [
+        tcp,
+        udp,
+        new IpifcDir(dir, { ...about, netdir: () => options.netdir ?? '/net', stats: hostIpStats }),
+        new DialDir(dir, dialled, authority, about.since),
+        factFile(dir, 'arp', about),
+        factFile(dir, 'iproute', about),
+        factFile(dir, 'ipselftab', about),
+      ];
+    });
     this.mount = new Mount(root, authority);
   }
 

@@ -1,21 +1,35 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, dial } from '../../src/client/index.ts';
+import { hostUsers } from '../../src/host/users.ts';
 import { listener, Process, run, Served } from './process.ts';
 
 const served = new Served();
 const at = (command: string, ...args: string[]): string[] => [command, '--at', served.at, ...args];
 
+const CLIENT_COMMANDS = [
+  'ls',
+  'cat',
+  'write',
+  'stat',
+  'chmod',
+  'chgrp',
+  'dial',
+  'announce',
+  'resolve',
+  'netstat',
+];
+
 describe('the command line', () => {
   it('lists every command with --help and ends with 0', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['serve', 'ls', 'cat', 'write', 'stat', 'chmod', 'chgrp', 'dial', 'announce']) {
+    for (const name of ['serve', ...CLIENT_COMMANDS]) {
       assert.match(stdout, new RegExp(`^ {2}${name} `, 'm'));
     }
   });
 
-  for (const name of ['ls', 'cat', 'write', 'stat', 'chmod', 'chgrp', 'dial', 'announce']) {
+  for (const name of CLIENT_COMMANDS) {
     it(`shows examples with ${name} --help`, async () => {
       const { code, stdout } = await run([name, '--help']);
       assert.equal(code, 0);
@@ -56,6 +70,8 @@ describe('the command line', () => {
     ['chmod', '600', 'tcp/clone'],
     ['dial', 'tcp!127.0.0.1!1'],
     ['announce', 'tcp!127.0.0.1!0', 'cat'],
+    ['netstat'],
+    ['resolve', 'example.org'],
   ] as const) {
     it(`${name} ends with 1 and says what to do when no server is there`, async () => {
       const { code, stderr } = await run([name, '--at', 'unix!/nonexistent/sock', ...args]);
@@ -106,6 +122,51 @@ describe('the commands', () => {
       assert.match(stdout, / clone$/m);
     });
   }
+
+  it('netstat shows conversations in columns that align', async () => {
+    const { server, address } = await listener(socket => void socket.write('hello'));
+    const client = await connect(served.at);
+    const call = await dial(client, address);
+    await call.data.read();
+    const { code, stdout } = await run(at('netstat'));
+    assert.equal(code, 0);
+    const [header, ...rows] = stdout.trimEnd().split('\n');
+    assert.match(header!, /^proto number owner +state +local +remote +in out since$/);
+    const row = rows.find(text => text.includes(address.replace(/^tcp!/, '')))!;
+    assert.match(
+      row,
+      new RegExp(`^tcp +${call.number} \\S+ +Established +127.0.0.1!\\d+ +127.0.0.1!\\d+ +5 +0 `),
+    );
+    for (const column of ['state', 'local', 'remote', 'since']) {
+      assert.match(row.slice(header!.indexOf(column) - 1), /^ \S/, column);
+    }
+    client.close();
+    server.close();
+  });
+
+  it('netstat --json gives an array of objects, --all the closed ones too', async () => {
+    const client = await connect(served.at);
+    const { ctl } = { ctl: await client.open('tcp/clone', 'rw') };
+    const number = Number((await ctl.read(20, 0)).toString());
+    await ctl.write('announce 127.0.0.1!0');
+    const local = (await client.readFile(`tcp/${number}/local`)).toString().trimEnd();
+    const rows = async (...options: string[]) =>
+      JSON.parse((await run(at('netstat', '--json', ...options))).stdout) as {
+        number: number;
+        since: string;
+      }[];
+    const { since, ...found } = (await rows()).find(one => one.number === number)!;
+    assert(Math.abs(Date.parse(since) - Date.now()) < 60_000);
+    const { name: owner } = hostUsers().byId(process.getuid!()) ?? { name: String(process.getuid!()) };
+    assert.deepEqual(found, {
+      ...{ protocol: 'tcp', number, owner, state: 'Listen', local, remote: '::!0' },
+      ...{ bytesIn: 0, bytesOut: 0 },
+    });
+    await ctl.close();
+    assert(!(await rows()).some(one => one.number === number));
+    assert((await rows('--all')).some(one => one.number === number));
+    client.close();
+  });
 
   it('cat prints files', async () => {
     const { code, stdout } = await run(at('cat', 'tcp/stats', '/net/tcp/stats'));

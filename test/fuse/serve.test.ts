@@ -85,8 +85,10 @@ describe('slashnet serve --mount', function () {
           by,
         });
 
-      const script = (name: string, ...args: string[]): Lines =>
-        ns.run(['bash', `${at.slashnet}/test/scripts/${name}`, dir, ...args], { by });
+      const script = (name: string, ...args: string[]): Lines => scriptIn('bash', name, ...args);
+
+      const scriptIn = (shell: string, name: string, ...args: string[]): Lines =>
+        ns.run([shell, `${at.slashnet}/test/scripts/${name}`, dir, ...args], { by });
 
       async function serving(...args: string[]): Promise<Lines> {
         const server = slashnet('serve', '--mount', dir, ...args);
@@ -99,6 +101,20 @@ describe('slashnet serve --mount', function () {
         const fetched = script('fetch.sh', '127.0.0.1', String(port), '/');
         assert.equal(await fetched.everything(), PAGE);
       });
+
+      for (const shell of ['bash', 'dash']) {
+        it(`has ${shell} fetch it by opening the address, and told why it cannot`, async () => {
+          await serving();
+          const fetched = scriptIn(shell, 'dial.sh', 'localhost', String(port), '/');
+          assert.equal(await fetched.everything(), PAGE);
+          const refused = scriptIn(shell, 'dial.sh', '127.0.0.1', '1', '/');
+          await refused.closed;
+          assert.notEqual(refused.child.exitCode, 0);
+          const told = ns.run(['sh', '-c', `exec 3<>'${dir}/dial/tcp!127.0.0.1!1'`], { by });
+          await told.closed;
+          assert.notEqual(told.child.exitCode, 0);
+        });
+      }
 
       it('has such a script serve a page to curl', async () => {
         await serving();
@@ -134,14 +150,14 @@ describe('slashnet serve --mount', function () {
         await until(() => ns.at(dir).length === 0);
         assert(Date.now() - killed < 2000);
         await serving();
-        assert.equal(await ns.run(['ls', dir], { by }).everything(), 'tcp\n');
+        assert.equal(await ns.run(['ls', dir], { by }).everything(), 'dial\ntcp\n');
       });
 
       it('--background returns when it is mounted, or says why it is not', async () => {
         const started = slashnet('serve', '--mount', dir, '--background');
         assert.equal(await started.everything(), '');
         assert.equal(started.child.exitCode, 0);
-        assert.equal(await ns.run(['ls', dir], { by }).everything(), 'tcp\n');
+        assert.equal(await ns.run(['ls', dir], { by }).everything(), 'dial\ntcp\n');
         const again = slashnet('serve', '--mount', dir, '--background');
         assert.match(await again.everything(), /^slashnet: serve: a slashnet of .* is running on .* already/);
         assert.equal(again.child.exitCode, 1);
@@ -165,7 +181,7 @@ describe('slashnet serve --mount', function () {
     const mounting = ns.run(['mount', '-T', fstab, dir]);
     assert.equal(await mounting.everything(), '');
     assert.match(ns.at(dir)[0]!, /fuse\.slashnet net .*allow_other/);
-    assert.equal(await ns.run(['ls', dir]).everything(), 'tcp\n');
+    assert.equal(await ns.run(['ls', dir]).everything(), 'dial\ntcp\n');
     await ns.run(['umount', dir]).closed;
   });
 });

@@ -21,7 +21,7 @@ const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 
 const EINTR = 4;
-const ENOENT = 2;
+const ESTALE = 116;
 const EBADF = 9;
 const ENOSYS = 38;
 
@@ -183,7 +183,7 @@ describe('a FUSE session', () => {
   });
 
   it('answers node ids and file handles that nobody has', async () => {
-    assert.equal((await kernel.ask('GETATTR', [u32(0), u32(0), u64(0)], { nodeid: 999 })).error, -ENOENT);
+    assert.equal((await kernel.ask('GETATTR', [u32(0), u32(0), u64(0)], { nodeid: 999 })).error, -ESTALE);
     assert.equal((await kernel.ask('READ', readFields(999))).error, -EBADF);
     assert.equal((await kernel.ask('WRITE', writeFields(999, 'x'))).error, -EBADF);
     assert.equal((await kernel.ask('RELEASE', [u64(999), u64(0), u64(0)])).error, -EBADF);

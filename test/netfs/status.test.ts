@@ -8,11 +8,11 @@ import { call, closedPort, ending, receive, Tarpit } from '../support/remote.ts'
 
 const CHUNK = Buffer.alloc(64 * 1024);
 
-/** 9front's line, every field in its place. */
+/** 9front's line, every field in its place, and what went through. */
 const LINE = new RegExp(
   '^[A-Z][a-z_0-9]+ qin \\d+ qout \\d+ rq \\d+\\.\\d+ srtt \\d+ mdev \\d+ sst \\d+ cwin \\d+' +
     ' swin \\d+>>\\d+ rwin \\d+>>\\d+ qscale \\d+ timer\\.start \\d+ timer\\.count \\d+ rerecv \\d+' +
-    ' katimer\\.start \\d+ katimer\\.count \\d+\\n$',
+    ' katimer\\.start \\d+ katimer\\.count \\d+ in \\d+ out \\d+\\n$',
 );
 
 forEachDoor('the first word of status is', t => {
@@ -105,6 +105,19 @@ forEachDoor('status', t => {
     for (const conv of [await t.clone(), await t.announce(), { dir }]) {
       assert.match(await t.text(`${conv.dir}/status`), LINE);
     }
+  });
+
+  it('counts the bytes that were read and written in all', async () => {
+    const { data, dir, socket } = await t.connect();
+    assert.match(await t.text(`${dir}/status`), / in 0 out 0\n$/);
+    await data.write('question');
+    socket.write('answers');
+    for (let n = 0; n < 7;) n += (await data.read(4)).length;
+    const waiting = data.read();
+    assert(await t.pending(waiting));
+    socket.write('more');
+    await waiting;
+    assert.match(await t.text(`${dir}/status`), / in 11 out 8\n$/);
   });
 
   it('counts the bytes that wait to be read', async () => {

@@ -25,6 +25,7 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['tcp', 0o555],
   ['tcp/clone', 0o600],
   ['tcp/stats', 0o444],
+  ['dial', 0o555],
   ...['tcp/0', 'tcp/1'].flatMap(
     dir =>
       [
@@ -38,6 +39,9 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
         [`${dir}/status`, 0o444],
       ] as const,
   ),
+  ['udp', 0o555],
+  ['udp/clone', 0o600],
+  ['udp/stats', 0o444],
   ['arp', 0o444],
   ['iproute', 0o444],
   ['ipselftab', 0o444],
@@ -48,7 +52,9 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ...['addr', 'ctl', 'local', 'remote', 'status'].map(name => [`ipifc/0/${name}`, 0o444] as const),
 ];
 
-const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1', 'ipifc', 'ipifc/0'];
+const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1', 'udp', 'ipifc/0', 'dial'];
+
+const ROOT = ['tcp', 'udp', 'ipifc', 'dial', 'arp', 'iproute', 'ipselftab'];
 
 const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
@@ -62,7 +68,7 @@ forEachDoor('the tree', t => {
   });
 
   it('lists the protocols, then the conversations before clone and stats, then the files of one', async () => {
-    assert.deepEqual(await names(t.client, ''), ['tcp', 'ipifc', 'arp', 'iproute', 'ipselftab']);
+    assert.deepEqual(await names(t.client, ''), ROOT);
     assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
     assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
   });
@@ -180,7 +186,7 @@ forEachDoor('a path', t => {
   });
 
   for (const path of [
-    'udp',
+    'icmp',
     'TCP',
     'tcp/1',
     'tcp/00',

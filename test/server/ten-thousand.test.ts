@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, NinepError, type Client, type File } from '../../src/client/index.ts';
+import { connect, netstat, NinepError, type Client, type File } from '../../src/client/index.ts';
 import { serve, type Child } from './child.ts';
 import { until } from './rig.ts';
 
@@ -93,6 +93,16 @@ describe('ten thousand conversations', function () {
       'clone',
       'stats',
     ]);
+  });
+
+  it('are all shown by netstat', async () => {
+    const found = await netstat(client);
+    assert.equal(found.length, CONVERSATIONS);
+    assert(
+      found.every(
+        ({ number, state, bytesOut }, i) => number === i && state === 'Established' && bytesOut! > 5,
+      ),
+    );
   });
 
   it('are the limit that was set: one more finds no free device', async () => {

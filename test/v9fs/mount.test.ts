@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { DIALECTS } from '../server/bytes.ts';
 import { Peers, until } from '../server/rig.ts';
-import { call, ending, receive } from '../support/remote.ts';
+import { call, ending, receive, Remote, Tarpit } from '../support/remote.ts';
 import { Mounted } from './mounted.ts';
 
 const run = promisify(execFile);
@@ -54,7 +54,7 @@ for (const dialect of DIALECTS) {
 
     describe('looking around', () => {
       it('ls shows the tree', async () => {
-        assert.equal(await m.ok('ls'), 'tcp\n');
+        assert.equal(await m.ok('ls -1'), 'dial\ntcp\n');
         assert.match(await m.ok('ls -1 tcp'), /^clone\nstats\n$/m);
         assert.equal(
           await m.ok('exec 3<>tcp/clone; read n <&3; ls -1 tcp/$n'),
@@ -358,22 +358,76 @@ for (const dialect of DIALECTS) {
       });
     });
 
-    describe('scripts', () => {
-      before(() => {
-        for (const name of ['fetch.sh', 'serve-page.sh']) m.guest.give(name, script(name));
+    describe('dial', () => {
+      it('an address that is opened is a connection, another each time, and close hangs up', async () => {
+        let calls = 0;
+        const port = portOf(
+          await peers.listen(socket => {
+            socket.write(`call ${++calls}\n`);
+          }),
+        );
+        const out = await m.ok(`exec 4<>'dial/tcp!127.0.0.1!${port}'; read -r a <&4
+          exec 5<>'dial/net!127.0.0.1!${port}'; read -r b <&5; echo "$a, $b"; cat tcp/*/remote`);
+        assert.match(out, new RegExp(`^call 1, call 2\n(.*\n)*127.0.0.1!${port}\n`));
+        await until(() => m.inUse === 0);
       });
 
-      it('fetch.sh fetches a page of an HTTP server', async () => {
-        const page = `${'a line of the page\n'.repeat(5000)}end\n`;
-        const web = createServer((request, response) => {
-          assert.equal(request.url, '/page');
-          response.end(page);
-        }).listen(0, '127.0.0.1');
-        await once(web, 'listening');
-        const { port } = web.address() as AddressInfo;
-        assert.equal(await m.ok(`/mnt/io/fetch.sh /mnt/net 127.0.0.1 ${port} /page`), page);
-        web.close();
+      it('takes an IPv6 address, bare and in brackets', async () => {
+        const remote = await Remote.listen('::1');
+        const [bare, bracketed] = ['::1', '[::1]'].map(host => `'dial/tcp!${host}!${remote.port}'`);
+        const printed = m.ok(`cat ${bare} ${bracketed}`);
+        for (const text of ['six\n', 'VI\n']) (await remote.accept()).end(text);
+        assert.equal(await printed, 'six\nVI\n');
+        remote.close();
       });
+
+      it('ls, test and stat dial nothing, and > dials once', async () => {
+        let calls = 0;
+        const port = portOf(await peers.listen(() => void calls++));
+        const out = await m.ok(`name='dial/tcp!127.0.0.1!${port}'
+          ls dial; [ -e "$name" ] && [ ! -d "$name" ] && stat -L -c '%a %s' "$name"; ls -lL "$name" | cut -c1-10`);
+        assert.deepEqual([out, calls], ['600 0\n-rw-------\n', 0]);
+        await m.ok(`echo hello >'dial/tcp!127.0.0.1!${port}'`);
+        await until(() => calls === 1);
+      });
+
+      it('says why it could not, and what is no address', async () => {
+        const port = portOf(await peers.freePort());
+        const out = await m.ok(`(exec 3<>'dial/tcp!127.0.0.1!${port}') 2>&1 | sed 's/.*: //'
+          (exec 3<>'dial/tcp!127.0.0.1') 2>&1 | sed 's/.*: //'; (exec 3<dial/x) 2>&1 | sed 's/.*: //'`);
+        const [refused, ...others] = out.trimEnd().split('\n');
+        assert.equal(refused, plain ? 'Unknown error 526' : 'Connection refused');
+        assert.deepEqual(others, ['No such file or directory', 'No such file or directory']);
+      });
+
+      it('an open that is killed leaves nothing behind', async () => {
+        const tarpit = await Tarpit.dig();
+        await m.ok(
+          `cat 'dial/tcp!${tarpit.address}' & blocked open $!; kill -9 $!; wait $! 2>/dev/null; true`,
+        );
+        await until(() => m.inUse === 0);
+        await tarpit.fill();
+      });
+    });
+
+    describe('scripts', () => {
+      before(() => {
+        for (const name of ['fetch.sh', 'dial.sh', 'serve-page.sh']) m.guest.give(name, script(name));
+      });
+
+      for (const fetching of ['bash /mnt/io/fetch.sh', 'bash /mnt/io/dial.sh', 'dash /mnt/io/dial.sh']) {
+        it(`${fetching} fetches a page of an HTTP server`, async () => {
+          const page = `${'a line of the page\n'.repeat(5000)}end\n`;
+          const web = createServer((request, response) => {
+            assert.equal(request.url, '/page');
+            response.end(page);
+          }).listen(0, '127.0.0.1');
+          await once(web, 'listening');
+          const { port } = web.address() as AddressInfo;
+          assert.equal(await m.ok(`${fetching} /mnt/net 127.0.0.1 ${port} /page`), page);
+          web.close();
+        });
+      }
 
       it('fetch.sh says why it could not connect', async () => {
         const port = portOf(await peers.freePort());

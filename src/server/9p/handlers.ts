@@ -2,7 +2,7 @@
  * What each T-message does. A handler finds its fids, asks the mount, and returns the reply; whatever
  * it throws becomes the error reply. It returns a promise only where the tree makes it wait.
  */
-import { FsError } from '../../netfs/error.ts';
+import { FsError, type ErrorName } from '../../netfs/error.ts';
 import { then } from '../../netfs/mount.ts';
 import { isDir, type Awaitable, type Node, type OpenMode, type StatChange } from '../../netfs/node.ts';
 import { identify } from '../../policy/identity.ts';
@@ -43,7 +43,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
 
   // ---- 9P2000 and 9P2000.u
   Topen: (session, m, request) => open(session, m.fid, openMode(m.mode), request, 'Ropen'),
-  Tcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tcreate: create,
   Tstat: (session, { fid: number, tag }, request) => {
     const { node, inode } = use(session, number, request);
     const stat = wireStat(node.stat(), session.options.users, showsWaiting(session));
@@ -114,7 +114,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     const target = inode && session.v9fs?.target(inode);
     return target === undefined ? fail('Ebadarg') : { type: 'Rreadlink', tag, target };
   },
-  Tlcreate: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
+  Tlcreate: create,
   Tsymlink: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
   Tmknod: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
   Tmkdir: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
@@ -142,12 +142,28 @@ function use(session: Session, number: number, request: Request): Fid {
   return fid;
 }
 
+/** open(2) with O_CREAT, of a name that was walked to and is not there. */
+function create(
+  session: Session,
+  { fid, name }: { readonly fid: number; readonly name: string },
+  request: Request,
+): never {
+  const { node } = session.fids.get(fid);
+  return refuse(session, [fid], [name], request, isDir(node) ? node.creating : undefined);
+}
+
 /** Nothing is created, removed or renamed here; but bad fids and names are told as such. */
-function refuse(session: Session, fids: number[], names: string[], request: Request): never {
+function refuse(
+  session: Session,
+  fids: number[],
+  names: string[],
+  request: Request,
+  error: ErrorName = 'Eperm',
+): never {
   use(session, fids[0]!, request);
   for (const fid of fids.slice(1)) session.fids.get(fid);
   names.forEach(checkName);
-  throw new FsError('Eperm');
+  throw new FsError(error);
 }
 
 /** Longest name, as on Linux. */

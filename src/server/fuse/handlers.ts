@@ -2,7 +2,7 @@
  * What each request does. A handler finds its node or open file, asks the mount, and returns the
  * reply; whatever it throws becomes the errno. It returns a promise only where the tree makes it wait.
  */
-import { FsError } from '../../netfs/error.ts';
+import { FsError, type ErrorName } from '../../netfs/error.ts';
 import { READY } from '../../netfs/handles.ts';
 import { then } from '../../netfs/mount.ts';
 import { isDir, type Awaitable, type Handle, type OpenMode } from '../../netfs/node.ts';
@@ -54,7 +54,7 @@ export const HANDLERS: { readonly [N in Op]: Handler<N> } = {
   SYNCFS: () => undefined,
 
   // Nothing is created, removed or renamed here.
-  CREATE: refuse,
+  CREATE: create,
   MKNOD: refuse,
   MKDIR: refuse,
   SYMLINK: refuse,
@@ -153,11 +153,22 @@ function access(session: FuseSession, { mask }: Body<'ACCESS'>, request: Request
   return undefined;
 }
 
+/** open(2) with O_CREAT, of a name that was looked up and is not there. */
+function create(session: FuseSession, named: { readonly name: string }, request: Request): never {
+  const { node } = session.nodeids.get(request.header.nodeid);
+  return refuse(session, named, request, isDir(node) ? node.creating : undefined);
+}
+
 /** The directory must be there and be searched, and the name be one. */
-function refuse(session: FuseSession, { name }: { readonly name: string }, request: Request): never {
+function refuse(
+  session: FuseSession,
+  { name }: { readonly name: string },
+  request: Request,
+  error: ErrorName = 'Eperm',
+): never {
   if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
   session.mount.access(session.nodeids.get(request.header.nodeid).node, X, request);
-  throw new FsError('Eperm');
+  throw new FsError(error);
 }
 
 const X = 1;
@@ -191,6 +202,7 @@ function open(session: FuseSession, mode: OpenMode, flags: number, request: Requ
     // its ctl, so that fstat(2), fchmod(2) and /dev/fd speak of that.
     if (entry.node.separate === true && !entry.isOpen) entry.node = handle.node;
     const file = session.files.add(entry, handle, request.caller);
+    session.nodeids.keep(entry);
     return { struct: 'open', body: { fh: file.fh, openFlags: openFlags(handle) } };
   });
 }

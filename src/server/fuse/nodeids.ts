@@ -47,10 +47,19 @@ export class Entry {
   }
 }
 
+/**
+ * The kernel keeps a name that nobody uses until it needs the memory, and asks about it again all the
+ * same; of what is separate it is given a new id then. So more ids than these that nobody has open are
+ * not kept: the oldest are gone, ESTALE, as after a restart of a server of NFS.
+ */
+const MOST_UNOPENED = 32_768;
+
 export class Nodeids {
   private readonly entries = new Map<number, Entry>();
   /** The ids of files that have one, by qid.path. */
   private readonly shared = new Map<number, Entry>();
+  /** The ids of the others, the oldest first, but for some that were open when they were to go. */
+  private readonly separate = new Set<Entry>();
   private last = ROOT_NODEID;
 
   constructor(root: Node) {
@@ -65,16 +74,37 @@ export class Nodeids {
 
   get(nodeid: number): Entry {
     const entry = this.entries.get(nodeid);
-    if (entry === undefined) throw new FsError('Enonexist', `node ${nodeid}`);
+    if (entry === undefined) throw new FsError('Estale', `node ${nodeid}`);
     return entry;
   }
 
   /** The id that a lookup answers with; it is the kernel's once more. */
   lookedUp(node: Node): Entry {
     const entry =
-      node.separate === true ? this.make(node) : (this.shared.get(node.qid.path) ?? this.share(node));
+      node.separate === true ? this.part(node) : (this.shared.get(node.qid.path) ?? this.share(node));
     entry.lookups++;
     return entry;
+  }
+
+  private part(node: Node): Entry {
+    const entry = this.make(node);
+    this.separate.add(entry);
+    // Two for one, so that it shrinks again when many were open.
+    for (let tries = 0; this.separate.size > MOST_UNOPENED && tries < 2; tries++) this.dropOldest();
+    return entry;
+  }
+
+  /** It was opened, which may have taken so long that it was dropped meanwhile. */
+  keep(entry: Entry): void {
+    this.entries.set(entry.nodeid, entry);
+    if (this.shared.get(entry.node.qid.path) !== entry) this.separate.add(entry);
+  }
+
+  private dropOldest(): void {
+    const [oldest] = this.separate as Iterable<Entry>;
+    this.separate.delete(oldest!);
+    if (oldest!.isOpen) this.separate.add(oldest!);
+    else this.entries.delete(oldest!.nodeid);
   }
 
   private share(node: Node): Entry {
@@ -95,6 +125,7 @@ export class Nodeids {
     entry.lookups -= nlookup;
     if (entry.lookups > 0) return;
     this.entries.delete(nodeid);
+    this.separate.delete(entry);
     if (this.shared.get(entry.node.qid.path) === entry) this.shared.delete(entry.node.qid.path);
   }
 }
