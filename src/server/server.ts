@@ -1,7 +1,9 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
 import { abortable, type Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
-import { hostDialer } from '../host/dialer.ts';
+import { hostDialerBy } from '../host/dialer.ts';
+import { HostResolver } from '../host/dns/resolver.ts';
+import type { NameServer } from '../host/dns/resolvconf.ts';
 import { hostFacts } from '../host/rtnetlink.ts';
 import { hostIpStats, hostTcpStats, hostUdpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
@@ -9,6 +11,7 @@ import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
 import { DialDir } from '../netfs/dial.ts';
 import type { Dialer } from '../netfs/dialer.ts';
+import { dnsFile } from '../netfs/dns.ts';
 import { FsError } from '../netfs/error.ts';
 import { factFile } from '../netfs/facts.ts';
 import type { HostFacts } from '../netfs/hostfacts.ts';
@@ -17,6 +20,7 @@ import { Mount } from '../netfs/mount.ts';
 import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
 import { DIRECTORIES } from '../netfs/qid.ts';
+import type { Resolver } from '../netfs/resolver.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { UdpConversation } from '../netfs/udp.ts';
@@ -40,6 +44,9 @@ export interface ServerOptions {
   /** Called with each 9P message as a line, behind the number of its session. */
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
+  /** Name servers to ask in place of the host's. */
+  readonly nameServers?: readonly NameServer[] | undefined;
+  readonly resolver?: Resolver;
   readonly dialer?: Dialer;
   /** What the tree tells of the machine's network. */
   readonly facts?: HostFacts;
@@ -55,6 +62,7 @@ export const DEFAULT_CONVERSATIONS = 16384;
 export class Server {
   readonly owner: Caller;
   readonly users: Users;
+  readonly resolver: Resolver;
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
@@ -69,7 +77,8 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.options = options;
     this.log = options.log ?? silent;
-    this.dialer = options.dialer ?? hostDialer;
+    this.resolver = options.resolver ?? new HostResolver({ servers: options.nameServers });
+    this.dialer = options.dialer ?? hostDialerBy(this.resolver);
     this.users = options.users ?? hostUsers();
     this.owner = options.owner ?? currentUser(this.users);
     const now = options.now ?? Date.now;
@@ -92,6 +101,7 @@ export class Server {
         new IpifcDir(dir, { ...about, netdir: () => options.netdir ?? '/net', stats: hostIpStats }),
         new DialDir(dir, dialled, authority, about.since),
         factFile(dir, 'arp', about),
+        dnsFile(dir, { since: about.since, authority }, this.resolver),
         factFile(dir, 'iproute', about),
         factFile(dir, 'ipselftab', about),
       ];

@@ -42,6 +42,7 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['udp', 0o555],
   ['udp/clone', 0o600],
   ['udp/stats', 0o444],
+  ['dns', 0o600],
   ['arp', 0o444],
   ['iproute', 0o444],
   ['ipselftab', 0o444],
@@ -52,9 +53,12 @@ const FILES: readonly (readonly [path: string, mode: number])[] = [
   ...['addr', 'ctl', 'local', 'remote', 'status'].map(name => [`ipifc/0/${name}`, 0o444] as const),
 ];
 
-const DIRECTORIES = ['', 'tcp', 'tcp/0', 'tcp/1', 'udp', 'ipifc/0', 'dial'];
+/** Those whose files are all above. */
+const LISTED = ['', 'tcp', 'tcp/0', 'tcp/1', 'udp', 'ipifc/0', 'dial'];
 
-const ROOT = ['tcp', 'udp', 'ipifc', 'dial', 'arp', 'iproute', 'ipselftab'];
+const DIRECTORIES = [...LISTED, 'ipifc'];
+
+const ROOT = ['tcp', 'udp', 'ipifc', 'dial', 'arp', 'dns', 'iproute', 'ipselftab'];
 
 const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
@@ -97,7 +101,7 @@ forEachDoor('the tree', t => {
       seen.set(qid.path, path);
       assert.deepEqual((await t.client.stat(path)).qid, qid, path);
     }
-    for (const path of DIRECTORIES) {
+    for (const path of LISTED) {
       for (const { name, qid } of await t.client.readdir(path)) {
         assert.equal(seen.get(qid.path), path === '' ? name : `${path}/${name}`);
       }
@@ -270,7 +274,7 @@ forEachDialect('a walk', t => {
       assert.equal(qid.vers, 0, path);
       assert.deepEqual((await t.client.stat(path)).qid, qid, path);
     }
-    for (const path of DIRECTORIES) {
+    for (const path of LISTED) {
       for (const { name, qid } of await t.client.readdir(path)) {
         assert.deepEqual(qid, (await t.client.walk(`${path}/${name}`)).qid, `${path}/${name}`);
       }
