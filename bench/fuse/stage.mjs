@@ -38,7 +38,7 @@ export function compile() {
     });
   fs.mkdirSync(path.join(here, 'build'), { recursive: true });
   compilePeers();
-  cc('driver', 'driver.c', '../datapath/sock.c');
+  cc('driver', 'driver.c', 'netfiles.c', '../datapath/sock.c');
   try {
     cc('yardstick', 'yardstick.c', ...pkgConfig('--cflags', '--libs'));
   } catch {
