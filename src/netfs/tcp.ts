@@ -128,7 +128,9 @@ export class TcpConversation extends Conversation {
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
     if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
-    this.bound = await this.tcp.dialer.probe(parseLocal(args[0]!, 'tcp'));
+    // Bell Labs' APE says so that any port will do.
+    const local = args[0] === '*' ? '0' : args[0]!;
+    this.bound = await this.tcp.dialer.probe(parseLocal(local, 'tcp'));
     this.local = this.bound;
   }
 
