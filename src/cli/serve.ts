@@ -1,4 +1,5 @@
 /** `slashnet serve`: the server. */
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
 
@@ -21,6 +22,7 @@ export interface ServeFlags {
   listen?: Endpoint[];
   mount?: string[];
   mountName: string;
+  netdir?: string;
   allowOther?: boolean;
   background?: boolean;
   trustTcp?: boolean;
@@ -44,6 +46,10 @@ export function register(program: Command): void {
     )
     .option('--mount <dir>', 'mount it on a directory, by FUSE; may be repeated', more)
     .addOption(new Option('--mount-name <name>', 'the source that /proc/mounts shows').default('slashnet'))
+    .option(
+      '--netdir <dir>',
+      'what the answers of cs begin with: where clients have this tree (default: the first --mount, else /net)',
+    )
     .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
     .option('--background', 'return when everything is open, and go on in the background')
     .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')
@@ -67,6 +73,12 @@ export function register(program: Command): void {
 /** Where to listen: with neither an address nor a mount, at the default socket. */
 export function endpoints(flags: ServeFlags): Endpoint[] {
   return flags.listen ?? (flags.mount === undefined ? [defaultEndpoint()] : []);
+}
+
+/** What the answers of cs begin with. */
+export function netdir({ netdir: given, mount }: ServeFlags): string {
+  const dir = given ?? (mount?.[0] === undefined ? '/net' : resolve(mount[0]));
+  return dir.replace(/(?<=.)\/+$/, '');
 }
 
 const more = (text: string, before: string[] = []): string[] => [...before, text];

@@ -162,7 +162,7 @@ export function parseLocal(text: string, protocol: string): Endpoint {
 const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
 
 /** An address, or a well-formed host name in lower case without its final dot. */
-function parseHost(text: string): Ip | string {
+export function parseHost(text: string): Ip | string {
   const bracketed = text.startsWith('[');
   const ip = parseIp(unbracket(text));
   if (ip !== undefined && (!bracketed || text.includes(':'))) return ip;

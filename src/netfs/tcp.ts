@@ -20,11 +20,14 @@ import {
 import { Conversation, type Keeper } from './conversation.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
+import type { HostAddress } from './resolver.ts';
 import type { Caller } from '../policy/identity.ts';
 import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
+  /** The addresses of a name, for somebody who asks: Names.lookup. */
+  lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]>;
   /** Whether the server itself listens there: it never dials its own doors. */
   isOwnListener(at: Endpoint): Promise<boolean>;
   readonly counters: TcpCounters;
@@ -87,7 +90,7 @@ export class TcpConversation extends Conversation {
       const to = parseDestination(remote, 'tcp');
       const { local, reserved } =
         from === undefined ? { local: this.bound, reserved: false } : localEnd(from);
-      const hosts = typeof to.host === 'string' ? await this.tcp.dialer.resolve(to.host, signal) : [to.host];
+      const hosts = typeof to.host === 'string' ? await this.resolve(to.host, req, signal) : [to.host];
       const connection = await this.dial(
         hosts,
         to.port,
@@ -97,6 +100,15 @@ export class TcpConversation extends Conversation {
       this.tcp.counters.activeOpens++;
       this.established(connection);
     });
+  }
+
+  private async resolve(name: string, { caller }: Req, signal: Signal): Promise<readonly Ip[]> {
+    try {
+      return (await this.tcp.lookup(name, caller, signal)).map(({ ip }) => ip);
+    } catch (error) {
+      const missing = error instanceof FsError && (error.name === 'Enoname' || error.name === 'Enorecord');
+      throw missing ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;
+    }
   }
 
   /** Tries each address in turn; the last one's failure is the answer. */

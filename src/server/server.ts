@@ -1,17 +1,26 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
 import { abortable, type Signal } from '../abort.ts';
+import { hostname } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { hostDialer } from '../host/dialer.ts';
 import { hostTcpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
+import { ConnectionServer } from '../netfs/cs.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { FsError } from '../netfs/error.ts';
+import type { HostFacts } from '../netfs/hostfacts.ts';
 import { Mount } from '../netfs/mount.ts';
+import { Names, resolverOf } from '../netfs/names.ts';
+import { NdbFile } from '../netfs/ndb/file.ts';
+import { hostEntry, type ResolverSettings } from '../netfs/ndb/prefill.ts';
+import type { DirNode, Node } from '../netfs/node.ts';
 import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
-import { DIRECTORIES } from '../netfs/qid.ts';
+import { DIRECTORIES, qidPath, ROOT_FILES } from '../netfs/qid.ts';
+import { QueryFile } from '../netfs/query.ts';
+import type { Resolver } from '../netfs/resolver.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
@@ -34,6 +43,13 @@ export interface ServerOptions {
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
   readonly dialer?: Dialer;
+  /** Finds names that ndb does not have; the dialer's way by default. */
+  readonly resolver?: Resolver;
+  readonly facts?: HostFacts;
+  /** The resolvers and domains with which ndb begins. */
+  readonly resolverSettings?: ResolverSettings;
+  /** What the answers of cs begin with: where clients see this tree. */
+  readonly netdir?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -41,12 +57,17 @@ export interface ServerOptions {
 /** Enough for a busy machine; a conversation at rest takes a few kilobytes. */
 export const DEFAULT_CONVERSATIONS = 16384;
 
+/** Of a machine without a network, until somebody tells. */
+const NO_FACTS: HostFacts = { interfaces: () => [], routes: () => [], neighbours: () => [] };
+
 export class Server {
   readonly owner: Caller;
   readonly users: Users;
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
+  readonly names: Names;
+  private ndb!: NdbFile;
   readonly sessions = new Set<Session | FuseSession>();
   readonly locks = new Locks();
   private readonly options: ServerOptions;
@@ -63,9 +84,43 @@ export class Server {
     const now = options.now ?? Date.now;
     const seconds = (): number => Math.floor(now() / 1000);
     const authority = new Authority(this.owner);
+    this.names = new Names({
+      authority,
+      database: () => this.ndb.database,
+      resolver: options.resolver ?? resolverOf(this.dialer),
+    });
     this.tcp = this.tcpProtocol(seconds);
-    const root = new RootDir(authority, seconds(), dir => [new ProtocolDir(dir, this.tcp, authority)]);
+    const root = new RootDir(authority, seconds(), dir => this.files(dir, authority, seconds));
     this.mount = new Mount(root, authority);
+  }
+
+  /** Directories first, then files. */
+  private files(dir: DirNode, authority: Authority, now: () => number): Node[] {
+    const {
+      facts = NO_FACTS,
+      resolverSettings = { servers: [], search: [] },
+      netdir = '/net',
+    } = this.options;
+    this.ndb = new NdbFile(
+      dir,
+      { path: qidPath(DIRECTORIES.root, undefined, ROOT_FILES.ndb), authority, now },
+      hostEntry(hostname(), facts, resolverSettings),
+    );
+    const cs = new ConnectionServer({
+      netdir,
+      authority,
+      names: this.names,
+      database: () => this.ndb.database,
+      facts,
+    });
+    const csFile = new QueryFile(
+      dir,
+      'cs',
+      { path: qidPath(DIRECTORIES.root, undefined, ROOT_FILES.cs), since: now(), authority },
+      (question, req) => cs.ask(question, req),
+      () => ConnectionServer.busy(),
+    );
+    return [new ProtocolDir(dir, this.tcp, authority), csFile, this.ndb];
   }
 
   private tcpProtocol(now: () => number): Protocol {
@@ -73,6 +128,7 @@ export class Server {
     const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
     const tcp = {
       dialer: this.dialer,
+      lookup: (name: string, caller: Caller, signal: Signal) => this.names.lookup(name, caller, signal),
       isOwnListener: (at: Address) => this.isOwnDoor(at),
       counters,
     };

@@ -22,6 +22,8 @@ const CONVERSATION = ['ctl', 'data', 'err', 'listen', 'local', 'remote', 'status
 /** Every file with two conversations, with its mode. */
 const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['', 0o555],
+  ['cs', 0o600],
+  ['ndb', 0o644],
   ['tcp', 0o555],
   ['tcp/clone', 0o600],
   ['tcp/stats', 0o444],
@@ -54,7 +56,7 @@ forEachDoor('the tree', t => {
   });
 
   it('lists the protocols, then the conversations before clone and stats, then the files of one', async () => {
-    assert.deepEqual(await names(t.client, ''), ['tcp']);
+    assert.deepEqual(await names(t.client, ''), ['tcp', 'cs', 'ndb']);
     assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
     assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
   });
@@ -65,13 +67,14 @@ forEachDoor('the tree', t => {
     assert.deepEqual(await names(t.client, 'tcp'), [...numbers, 'clone', 'stats']);
   });
 
-  it('answers stat of every file with its name, mode and no length', async () => {
+  it('answers stat of every file with its name, mode and no length but that of what is edited', async () => {
     for (const [path, mode] of FILES) {
       const stat = await t.client.stat(path);
       assert.equal(stat.name, lastOf(path), path);
       assert.equal(stat.mode, mode, path);
       assert.equal(stat.isDirectory, DIRECTORIES.includes(path), path);
-      assert.equal(stat.length, 0, path);
+      const { length } = path === 'ndb' ? await t.client.readFile(path) : { length: 0 };
+      assert.equal(stat.length, length, path);
     }
   });
 
