@@ -49,13 +49,21 @@ export class EditHandle implements Handle {
   }
 
   write(offset: number, data: Buffer): number {
-    const before = this.seen;
-    const at = this.append ? before.length : offset;
-    const text = overwritten(before, at, data, this.document.limit);
-    this.document.judge(text.subarray(0, text.lastIndexOf(NEWLINE) + 1));
-    this.text = text;
+    try {
+      this.text = this.written(this.append ? this.seen.length : offset, data);
+    } catch (error) {
+      // The truncation was for what is refused: without it, what was there stays.
+      if (this.pending === 'truncation') this.pending = 'nothing';
+      throw error;
+    }
     if (data.length > 0) this.pending = 'bytes';
     return data.length;
+  }
+
+  private written(offset: number, data: Buffer): Buffer {
+    const text = overwritten(this.seen, offset, data, this.document.limit);
+    this.document.judge(text.subarray(0, text.lastIndexOf(NEWLINE) + 1));
+    return text;
   }
 
   /** Shortens it. What is cut off in the middle of a line is judged when it comes into force. */

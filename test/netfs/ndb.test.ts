@@ -86,6 +86,14 @@ forEachDoor(
       assert.equal(await content(), 'b=2\nc=3\n');
     });
 
+    it('is what it was after a truncation and a write that is refused', async () => {
+      await t.client.writeFile('ndb', 'a=1\n');
+      const editor = await emptied();
+      await t.refuses(editor.write('=2\n'), 'syntax error', 'EINVAL');
+      await editor.close();
+      assert.equal(await content(), 'a=1\n');
+    });
+
     it('looks at a line that does not end when it is closed, and keeps what was there if it is none', async () => {
       await t.client.writeFile('ndb', 'a=1\n');
       const good = await emptied();
