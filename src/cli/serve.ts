@@ -49,6 +49,7 @@ export function register(program: Command): void {
     .option(
       '--netdir <dir>',
       'what the answers of cs begin with: where clients have this tree (default: the first --mount, else /net)',
+      directory,
     )
     .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
     .option('--background', 'return when everything is open, and go on in the background')
@@ -90,6 +91,12 @@ function collect(text: string, before: Endpoint[] = []): Endpoint[] {
     if (error instanceof EndpointError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+/** Answers are divided by blanks. */
+function directory(text: string): string {
+  if (/^\/\S*$/.test(text)) return text;
+  throw new InvalidArgumentError('write an absolute path without blanks, for example /net');
 }
 
 function octal(text: string): number {

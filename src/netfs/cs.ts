@@ -14,7 +14,7 @@ import { commonDatabase } from './ndb/common.ts';
 import { valuesOf, type Database } from './ndb/database.ts';
 import { inNetwork } from './ndb/masks.ts';
 import type { Entry, Tuple } from './ndb/parse.ts';
-import { isLinkLocal, ownAddresses } from './ndb/prefill.ts';
+import { interfacesUp, isLinkLocal, ownAddresses } from './ndb/prefill.ts';
 import type { Req } from './node.ts';
 import type { ResourceRecord } from './resolver.ts';
 import { reverseName } from './reverse.ts';
@@ -146,7 +146,7 @@ export class ConnectionServer {
 
   /** What can be reached from here: attached networks first, IPv4 before IPv6. */
   private reachable(ips: readonly Ip[]): readonly Ip[] {
-    const up = this.options.facts.interfaces().filter(each => each.up);
+    const up = interfacesUp(this.options.facts);
     const asked = ips.filter(ip => this.families.has(ip.family));
     const usable = asked.filter(ip => hasFamily(up, ip));
     const rank = new Map(ips.map(ip => [ip, (isAttached(up, ip) ? 0 : 10) + ip.family]));

@@ -71,6 +71,15 @@ export class Names implements Resolver {
     return [alias, ...(await this.follow(canonical(alias.value), type, signal, aliases - 1))];
   }
 
+  /** The database's, then the host's. */
+  domains(): readonly string[] {
+    return [...new Set([...this.ownDomains(), ...(this.options.resolver.domains?.() ?? [])])];
+  }
+
+  private ownDomains(): string[] {
+    return this.options.database().entries.flatMap(entry => valuesOf(entry, 'dnsdomain'));
+  }
+
   async addresses(name: string, signal: Signal): Promise<readonly HostAddress[]> {
     return this.addressesOf(canonical(name), signal, MOST_ALIASES);
   }
@@ -93,7 +102,7 @@ export class Names implements Resolver {
     if (name === 'localhost' || name.endsWith('.localhost')) return [];
     const database = this.options.database();
     const short = !name.includes('.');
-    const domains = short ? database.entries.flatMap(entry => valuesOf(entry, 'dnsdomain')) : [];
+    const domains = short ? this.ownDomains() : [];
     const found = [
       ...(short ? database.search('sys', name) : []),
       ...[name, ...new Set(domains.map(domain => `${name}.${domain}`))].flatMap(full =>

@@ -32,6 +32,8 @@ export interface Resolver {
   records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]>;
   /** The addresses of a host as this machine's programs find them: hosts, search domains; at least one, IPv4 first. */
   addresses(name: string, signal: Signal): Promise<readonly HostAddress[]>;
+  /** Domains in which a name of one label may be meant, in the order to try them. Absent: none. */
+  domains?(): readonly string[];
 }
 
 /** Record types by the names of ndb(8), and beside them the field's own: RFC 1035, 3596, 2782 ... */

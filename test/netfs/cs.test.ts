@@ -9,7 +9,7 @@ import { FsError } from '../../src/netfs/error.ts';
 import type { Handle, Reply, Req } from '../../src/netfs/node.ts';
 import { Server, type ServerOptions } from '../../src/server/server.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
-import { facts } from '../support/facts.ts';
+import { facts } from '../support/machine.ts';
 import { forEachDialect, forEachDoor, isRefusal, opened, type Fixture } from '../support/fixture.ts';
 import { FakeResolver } from '../support/resolver.ts';
 import type { OpenFile, Tree } from '../support/tree.ts';

@@ -11,7 +11,7 @@ import { parseReverse, reverseName } from '../../src/netfs/reverse.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import { unauthenticated } from '../../src/policy/identity.ts';
 import { ALICE, GLENDA } from '../support/callers.ts';
-import { ip } from '../support/facts.ts';
+import { ip } from '../support/machine.ts';
 import { FakeResolver } from '../support/resolver.ts';
 
 const NDB = `
@@ -124,6 +124,15 @@ describe('records of a name', () => {
     for (const type of ['__proto__', 'toString', '99']) {
       await assert.rejects(records('mail.example', type), failsWith('Enorecord'));
     }
+  });
+});
+
+describe('the domains of short names', () => {
+  it("are ndb's, then the host's", () => {
+    const host = new FakeResolver({});
+    assert.deepEqual(names(NDB, host).domains(), ['corp.example']);
+    host.domains = () => ['example.org', 'corp.example'];
+    assert.deepEqual(names(NDB, host).domains(), ['corp.example', 'example.org']);
   });
 });
 

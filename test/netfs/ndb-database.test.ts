@@ -1,12 +1,13 @@
 /** What a network database is asked, and what it says of the machine at first. ndb(2), ndb(8). */
 import assert from 'node:assert/strict';
 import { formatIp } from '../../src/netfs/address.ts';
+import { FsError } from '../../src/netfs/error.ts';
 import { commonDatabase } from '../../src/netfs/ndb/common.ts';
 import { Database, valuesOf } from '../../src/netfs/ndb/database.ts';
 import { formatMask, inNetwork, parseMask } from '../../src/netfs/ndb/masks.ts';
 import { parse } from '../../src/netfs/ndb/parse.ts';
 import { hostEntry } from '../../src/netfs/ndb/prefill.ts';
-import { facts, ip } from '../support/facts.ts';
+import { facts, ip } from '../support/machine.ts';
 
 const database = (text: string): Database => new Database(parse(Buffer.from(text)));
 
@@ -145,6 +146,15 @@ describe('what ndb says of the machine at first', () => {
 
   it('has the name of a machine without a network too', () => {
     assert.equal(hostEntry('a.example', facts([]), { servers: [], search: [] }), 'sys=a\n\tdom=a.example\n');
+  });
+
+  it('has what it is told where the kernel does not tell', () => {
+    const refused = (): never => {
+      throw new FsError('Eperm');
+    };
+    const silent = { ...machine, interfaces: refused, routes: refused };
+    const settings = { servers: ['192.0.2.53', 'fe80::53%eth0'], search: [] };
+    assert.equal(hostEntry('jerq', silent, settings), 'sys=jerq\n\tdns=192.0.2.53\n');
   });
 
   it('leaves out what a database cannot hold, whatever the host is called', () => {

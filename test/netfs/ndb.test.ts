@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import type { FsError } from '../../src/netfs/error.ts';
 import { Server } from '../../src/server/server.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
-import { facts } from '../support/facts.ts';
+import { facts } from '../support/machine.ts';
 import { forEachDoor, isRefusal, onFuse } from '../support/fixture.ts';
 import type { FuseFile } from '../support/fusefs.ts';
 import { readAll, type OpenFile, type Tree } from '../support/tree.ts';

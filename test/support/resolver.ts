@@ -2,7 +2,7 @@
 import { abortable, type Signal } from '../../src/abort.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import type { HostAddress, Resolver, ResourceRecord } from '../../src/netfs/resolver.ts';
-import { ip } from './facts.ts';
+import { ip } from './machine.ts';
 
 /** Values by name and type. A name with none of the type has no such record; others do not exist. */
 export type Zone = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
@@ -10,6 +10,7 @@ export type Zone = Readonly<Record<string, Readonly<Record<string, readonly stri
 export class FakeResolver implements Resolver {
   /** Every name that was asked for. */
   readonly asked: string[] = [];
+  domains?: () => readonly string[];
   private readonly zone: Zone;
   private waiting: (() => void)[] = [];
 

@@ -1,6 +1,7 @@
 /** What the database says of this machine before anybody edits it. */
-import { formatIp, isLoopback, type Ip } from '../address.ts';
-import type { HostFacts, InterfaceAddress } from '../hostfacts.ts';
+import { formatIp, isLoopback, parseIp, type Ip } from '../address.ts';
+import { FsError } from '../error.ts';
+import type { HostFacts, Interface, InterfaceAddress } from '../hostfacts.ts';
 import { formatMask } from './masks.ts';
 import { formatTuple, type Tuple } from './parse.ts';
 
@@ -17,18 +18,34 @@ export function hostEntry(hostname: string, facts: HostFacts, settings: Resolver
     ...ownAddresses(facts).map(address => addressLine(address, gateways.get(address.ip.family))),
     [{ attr: 'sys', value: hostname.split('.')[0]! }],
     ...fullNames(hostname, settings.search).map(value => [{ attr: 'dom', value }]),
-    ...settings.servers.map(value => [{ attr: 'dns', value }]),
+    ...settings.servers.filter(isAddress).map(value => [{ attr: 'dns', value }]),
     ...settings.search.map(value => [{ attr: 'dnsdomain', value }]),
   ];
   const texts = lines.map(line => line.filter(isWritable)).filter(line => line.length > 0);
   return texts.map((line, i) => `${i === 0 ? '' : '\t'}${line.map(formatTuple).join(' ')}\n`).join('');
 }
 
+/** Not one with a zone: nobody could dial it. */
+const isAddress = (text: string): boolean => parseIp(text) !== undefined;
+
+/** The interfaces that are up; none where the kernel does not tell. */
+export const interfacesUp = (facts: HostFacts): readonly Interface[] =>
+  orNone(() => facts.interfaces()).filter(({ up }) => up);
+
+/** A server that may not ask the kernel goes without. */
+function orNone<T>(ask: () => readonly T[]): readonly T[] {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof FsError) return [];
+    throw error;
+  }
+}
+
 /** The addresses by which others know this machine, in the order of its interfaces, IPv4 first. */
 export function ownAddresses(facts: HostFacts): InterfaceAddress[] {
-  return facts
-    .interfaces()
-    .filter(({ up, loopback }) => up && !loopback)
+  return interfacesUp(facts)
+    .filter(({ loopback }) => !loopback)
     .flatMap(({ addresses }) => addresses)
     .filter(({ ip }) => !isLoopback(ip) && !isLinkLocal(ip))
     .sort((a, b) => a.ip.family - b.ip.family);
@@ -43,7 +60,8 @@ export function isLinkLocal({ family, bytes }: Ip): boolean {
 /** The default route's of each family; of several the one with the least metric. */
 function gatewaysOf(facts: HostFacts): Map<number, Ip> {
   const gateways = new Map<number, Ip>();
-  const defaults = facts.routes().filter(({ kind, prefix }) => kind === 'unicast' && prefix === 0);
+  const routes = orNone(() => facts.routes());
+  const defaults = routes.filter(({ kind, prefix }) => kind === 'unicast' && prefix === 0);
   for (const { target, gateway } of defaults.sort((a, b) => a.metric - b.metric)) {
     if (gateway !== undefined && !gateways.has(target.family)) gateways.set(target.family, gateway);
   }
