@@ -6,7 +6,7 @@ import type { FsError } from '../../src/netfs/error.ts';
 import { Server } from '../../src/server/server.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import { facts } from '../support/machine.ts';
-import { forEachDoor, isRefusal, onFuse } from '../support/fixture.ts';
+import { forEachDialect, forEachDoor, isRefusal, onFuse } from '../support/fixture.ts';
 import type { FuseFile } from '../support/fusefs.ts';
 import { readAll, type OpenFile, type Tree } from '../support/tree.ts';
 
@@ -270,3 +270,17 @@ onFuse(
   },
   machine,
 );
+
+forEachDialect('a client that writes ndb', t => {
+  it('is told when it has written a last line that is none', async () => {
+    await t.client.writeFile('ndb', 'a=1\n');
+    await t.refuses(t.client.writeFile('ndb', 'b="2'), 'syntax error', 'EINVAL');
+    const editor = await t.client.open('ndb', 'w');
+    await editor.write('b="2');
+    await t.refuses(editor.finish(), 'syntax error', 'EINVAL');
+    // The fid is gone all the same.
+    await editor.close();
+    await assert.rejects(editor.write('c=3\n'), isRefusal);
+    assert.equal(await t.text('ndb'), 'a=1\n');
+  });
+});
