@@ -3,6 +3,7 @@ import type { Signal } from '../../abort.ts';
 import { formatIp, parseIp, type Ip } from '../../netfs/address.ts';
 import { canonicalName, domainKey, domainOctets, reverseName } from '../../netfs/domain.ts';
 import { FsError } from '../../netfs/error.ts';
+import type { ResolverSettings } from '../../netfs/ndb/prefill.ts';
 import {
   ALL,
   firstOf,
@@ -47,6 +48,12 @@ export class HostResolver implements Resolver {
     this.conf = new Reread(resolvConf, text => parseResolvConf(text));
     this.hosts = new Reread(hosts, parseHosts);
     this.exchange = new Exchange(options);
+  }
+
+  /** Whom it asks, and where it searches. */
+  settings(): ResolverSettings {
+    const { servers, search } = this.conf.get();
+    return { servers: (this.servers ?? servers).map(({ address }) => address), search };
   }
 
   domains(name: string): readonly string[] {

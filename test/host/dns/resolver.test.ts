@@ -4,7 +4,6 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HostResolver } from '../../../src/host/dns/resolver.ts';
-import { resolveBy } from '../../../src/host/resolver.ts';
 import { formatIp } from '../../../src/netfs/address.ts';
 import type { HostAddress } from '../../../src/netfs/resolver.ts';
 import { ADDRESS, Clock, name, record, reply, RESPONSE, ScriptedServer, type Arrived } from './wire.ts';
@@ -134,17 +133,17 @@ describe('the addresses of a host', () => {
     assert.equal((await find('web')).length, 2);
   });
 
-  it('for a Dialer: one error for what is not there, another where nobody answers', async () => {
-    await assert.rejects(resolveBy(resolver, 'web.test', NEVER), { name: 'Enotrans' });
+  it('have one error for a name that is not there, one for a name without any, another where nobody answers', async () => {
+    await assert.rejects(resolver.addresses('web.test', NEVER), { name: 'Enoname' });
     server.script = query => reply(query);
-    await assert.rejects(resolveBy(resolver, 'web.test', NEVER), { name: 'Enotrans' });
+    await assert.rejects(resolver.addresses('web.test', NEVER), { name: 'Enorecord' });
     server.script = query => reply(query, { flags: FAILED });
-    await assert.rejects(resolveBy(resolver, 'web.test', NEVER), { name: 'Edns' });
+    await assert.rejects(resolver.addresses('web.test', NEVER), { name: 'Edns' });
     server.script = answering('web.test');
-    assert.deepEqual((await resolveBy(resolver, 'web.test', NEVER)).map(formatIp), [
-      '192.0.2.7',
-      '2001:db8::7',
-    ]);
+    assert.deepEqual(
+      (await resolver.addresses('web.test', NEVER)).map(({ ip }) => formatIp(ip)),
+      ['192.0.2.7', '2001:db8::7'],
+    );
   });
 
   it('of what is no domain name do not exist, and nobody is asked', async () => {
