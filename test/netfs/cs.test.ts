@@ -504,6 +504,26 @@ describe('the connection server', () => {
     assert.equal(netdir({ ...flags, netdir: '/' }), '/');
   });
 
+  it('answers each of ten thousand questions at once, or says why not', async () => {
+    const server = new Server(options(BOTH)());
+    const hosts = ['www.example', 'no.example', 'broken.example', 'slow.example', '192.0.2.1'];
+    const outcomes = Array.from({ length: 10_000 }, (_, i) =>
+      write(server, Buffer.from(`tcp!${hosts[i % 5]!}!${i}`)).then(
+        () => 'answered',
+        (error: FsError) => error.message,
+      ),
+    );
+    await Promise.all(outcomes.filter((_, i) => i % 5 !== 3));
+    resolver.release();
+    const counts = new Map<string, number>();
+    for (const outcome of await Promise.all(outcomes)) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+    assert.deepEqual(Object.fromEntries(counts), {
+      answered: 6000,
+      "cs: can't translate address: dns: name does not exist": 2000,
+      'cs: temporary problem: dns: dns failure': 2000,
+    });
+  });
+
   it('answers any bytes, or refuses them in its own words', async () => {
     const server = new Server(options(BOTH)());
     const words = [

@@ -1,6 +1,7 @@
 /** What is written to ctl: every message, its arguments, and what it answers. ip(3), net-contract 2 and 9. */
 import assert from 'node:assert/strict';
 import type { constants } from 'node:os';
+import type { Endpoint } from '../../src/netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../../src/netfs/dialer.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
