@@ -8,18 +8,24 @@ import { HostConnection, onreadFor } from './connection.ts';
 import { configureSocket, systemError } from './socket.ts';
 import { fdOf } from './fd.ts';
 import { HostListener, probe } from './listener.ts';
-import { resolve } from './resolver.ts';
+import type { Resolver } from '../netfs/resolver.ts';
+import { hostResolver, resolveBy } from './resolver.ts';
 
 /** Local ports of `!r`, as Plan 9 takes them. */
 const RESERVED = { first: 600, last: 1023 };
 
-export const hostDialer: Dialer = {
-  resolve,
-  connect: (to, options, signal) =>
-    options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
-  announce: local => HostListener.announce(local),
-  probe,
-};
+/** With names as this resolver knows them. */
+export function hostDialerBy(resolver: Resolver): Dialer {
+  return {
+    resolve: (name, signal) => resolveBy(resolver, name, signal),
+    connect: (to, options, signal) =>
+      options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
+    announce: local => HostListener.announce(local),
+    probe,
+  };
+}
+
+export const hostDialer: Dialer = hostDialerBy(hostResolver);
 
 function connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
   return new Promise((resolve, reject) => {

@@ -1,13 +1,14 @@
 /** Host names of this host. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { parseHosts, resolve } from '../../src/host/resolver.ts';
+import { parseHosts } from '../../src/host/dns/hosts.ts';
+import { resolve } from '../../src/host/resolver.ts';
 import { formatIp } from '../../src/netfs/address.ts';
 import type { Ip } from '../../src/netfs/address.ts';
 
 const NEVER = new AbortController().signal;
 const show = (ips: readonly Ip[] | undefined): string[] | undefined => ips?.map(formatIp);
-const hosts = (...lines: string[]) => parseHosts(lines.join('\n'));
+const hosts = (...lines: string[]) => parseHosts(lines.join('\n')).names;
 
 describe('parseHosts', () => {
   it('reads an address, its name and its aliases, in any case', () => {
@@ -39,6 +40,12 @@ describe('parseHosts', () => {
 
   it('reads lines that end as on Windows', () => {
     assert.deepEqual(show(hosts('192.0.2.1 a\r', '192.0.2.2 b\r').get('a')), ['192.0.2.1']);
+  });
+
+  it('calls an address by the first name of its first line', () => {
+    const { reverse } = parseHosts('192.0.2.7 Web.example www\n192.0.2.7 other\n2001:db8::1 six');
+    assert.equal(reverse.get('7.2.0.192.in-addr.arpa'), 'Web.example');
+    assert.equal(reverse.get(`1.${'0.'.repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa`), 'six');
   });
 
   it('takes any text', () => {
