@@ -75,6 +75,7 @@ function commandLine(flags: ServeFlags): string[] {
     ...(flags.squash === true ? ['--squash'] : []),
     ...['--socket-mode', flags.socketMode.toString(8)],
     ...['--conversations', String(flags.conversations)],
+    ...(flags.dns ?? []).flatMap(({ address, port }) => ['--dns', `${address}!${port}`]),
     ...['--log-level', flags.logLevel],
   ];
 }

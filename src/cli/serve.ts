@@ -1,5 +1,6 @@
 /** `slashnet serve`: the server. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { parseNameServer, type NameServer } from '../host/dns/resolvconf.ts';
 import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
 
 const EXAMPLES = `
@@ -27,6 +28,7 @@ export interface ServeFlags {
   squash?: boolean;
   socketMode: number;
   conversations: number;
+  dns?: NameServer[];
   trace?: boolean;
   logLevel: string;
 }
@@ -54,6 +56,11 @@ export function register(program: Command): void {
         .default(0o600, '600'),
     )
     .option('--conversations <n>', 'most conversations of a protocol at a time', count, 16384)
+    .option(
+      '--dns <addr>',
+      "ADDR or ADDR!PORT of a name server to ask in place of the host's; may be repeated",
+      nameServers,
+    )
     .option('--trace', 'print every 9P and FUSE message to stderr')
     .option('--log-level <level>', LEVELS.join(', '), level, 'info')
     .addHelpText('after', EXAMPLES)
@@ -78,6 +85,12 @@ function collect(text: string, before: Endpoint[] = []): Endpoint[] {
     if (error instanceof EndpointError) throw new InvalidArgumentError(error.message);
     throw error;
   }
+}
+
+function nameServers(text: string, before: NameServer[] = []): NameServer[] {
+  const server = parseNameServer(text);
+  if (server !== undefined) return [...before, server];
+  throw new InvalidArgumentError('write ADDR or ADDR!PORT, for example 192.0.2.53 or [2001:db8::53]!5353');
 }
 
 function octal(text: string): number {

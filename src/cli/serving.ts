@@ -23,6 +23,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const log = pino({ level: flags.logLevel }, pino.destination({ fd: stderr, sync: true }));
   const server = new Server({
     conversations: flags.conversations,
+    nameServers: flags.dns,
     log,
     trace: flags.trace === true ? say : undefined,
   });

@@ -124,6 +124,10 @@ export const ERRORS = {
   Enoname: e('name does not exist', 'ENOENT'),
   Enorecord: e('resource does not exist; negrcode 0', 'ENODATA'),
   Edns: e('dns failure', 'EHOSTUNREACH'),
+  Ednsrequest: e('dns: illegal request', 'EINVAL'),
+  Ednstype: e('dns: unknown type', 'EINVAL'),
+  Ednslong: e('dns: request too long', 'EMSGSIZE'),
+  Ednsbusy: e('dns: query already in progress', 'EBUSY'),
   Enotrans: e("can't translate address", 'ENOENT'),
   Enoservice: e("can't translate service", 'EINVAL'),
 } as const;

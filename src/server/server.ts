@@ -1,17 +1,21 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
 import { abortable, type Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
-import { hostDialer } from '../host/dialer.ts';
+import { hostDialerBy } from '../host/dialer.ts';
+import { HostResolver } from '../host/dns/resolver.ts';
+import type { NameServer } from '../host/dns/resolvconf.ts';
 import { hostTcpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
 import type { Dialer } from '../netfs/dialer.ts';
+import { dnsFile } from '../netfs/dns.ts';
 import { FsError } from '../netfs/error.ts';
 import { Mount } from '../netfs/mount.ts';
 import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
 import { DIRECTORIES } from '../netfs/qid.ts';
+import type { Resolver } from '../netfs/resolver.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
@@ -33,6 +37,9 @@ export interface ServerOptions {
   /** Called with each 9P message as a line, behind the number of its session. */
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
+  /** Name servers to ask in place of the host's. */
+  readonly nameServers?: readonly NameServer[] | undefined;
+  readonly resolver?: Resolver;
   readonly dialer?: Dialer;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -44,6 +51,7 @@ export const DEFAULT_CONVERSATIONS = 16384;
 export class Server {
   readonly owner: Caller;
   readonly users: Users;
+  readonly resolver: Resolver;
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
@@ -57,14 +65,19 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.options = options;
     this.log = options.log ?? silent;
-    this.dialer = options.dialer ?? hostDialer;
+    this.resolver = options.resolver ?? new HostResolver({ servers: options.nameServers });
+    this.dialer = options.dialer ?? hostDialerBy(this.resolver);
     this.users = options.users ?? hostUsers();
     this.owner = options.owner ?? currentUser(this.users);
     const now = options.now ?? Date.now;
     const seconds = (): number => Math.floor(now() / 1000);
     const authority = new Authority(this.owner);
     this.tcp = this.tcpProtocol(seconds);
-    const root = new RootDir(authority, seconds(), dir => [new ProtocolDir(dir, this.tcp, authority)]);
+    const asked = { since: seconds(), authority };
+    const root = new RootDir(authority, seconds(), dir => [
+      dnsFile(dir, asked, this.resolver),
+      new ProtocolDir(dir, this.tcp, authority),
+    ]);
     this.mount = new Mount(root, authority);
   }
 

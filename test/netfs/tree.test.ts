@@ -22,6 +22,7 @@ const CONVERSATION = ['ctl', 'data', 'err', 'listen', 'local', 'remote', 'status
 /** Every file with two conversations, with its mode. */
 const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['', 0o555],
+  ['dns', 0o600],
   ['tcp', 0o555],
   ['tcp/clone', 0o600],
   ['tcp/stats', 0o444],
@@ -54,7 +55,7 @@ forEachDoor('the tree', t => {
   });
 
   it('lists the protocols, then the conversations before clone and stats, then the files of one', async () => {
-    assert.deepEqual(await names(t.client, ''), ['tcp']);
+    assert.deepEqual(await names(t.client, ''), ['dns', 'tcp']);
     assert.deepEqual(await names(t.client, 'tcp'), ['0', '1', 'clone', 'stats']);
     assert.deepEqual(await names(t.client, 'tcp/0'), CONVERSATION);
   });
