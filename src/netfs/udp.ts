@@ -430,7 +430,7 @@ export class UdpConversation extends Conversation {
   status(): string {
     const state = this.inUse ? 'Open' : 'Closed';
     const drops = this.calls?.drops() ?? this.socket?.drops() ?? 0;
-    return `${state} qin ${this.queued()} qout 0 drops ${drops}\n`;
+    return `${state} qin ${this.queued()} qout 0 drops ${drops} ${this.counts()}\n`;
   }
 }
 
