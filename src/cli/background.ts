@@ -76,6 +76,7 @@ function commandLine(flags: ServeFlags): string[] {
     ...['--socket-mode', flags.socketMode.toString(8)],
     ...['--conversations', String(flags.conversations)],
     ...(flags.dns ?? []).flatMap(({ address, port }) => ['--dns', `${address}!${port}`]),
+    ...(flags.netdir === undefined ? [] : ['--netdir', flags.netdir]),
     ...['--log-level', flags.logLevel],
   ];
 }

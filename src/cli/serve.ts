@@ -1,4 +1,5 @@
 /** `slashnet serve`: the server. */
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseNameServer, type NameServer } from '../host/dns/resolvconf.ts';
 import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
@@ -22,6 +23,7 @@ export interface ServeFlags {
   listen?: Endpoint[];
   mount?: string[];
   mountName: string;
+  netdir?: string;
   allowOther?: boolean;
   background?: boolean;
   trustTcp?: boolean;
@@ -46,6 +48,11 @@ export function register(program: Command): void {
     )
     .option('--mount <dir>', 'mount it on a directory, by FUSE; may be repeated', more)
     .addOption(new Option('--mount-name <name>', 'the source that /proc/mounts shows').default('slashnet'))
+    .option(
+      '--netdir <dir>',
+      'what the answers of cs begin with: where clients have this tree (default: the first --mount, else /net)',
+      directory,
+    )
     .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
     .option('--background', 'return when everything is open, and go on in the background')
     .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')
@@ -76,6 +83,12 @@ export function endpoints(flags: ServeFlags): Endpoint[] {
   return flags.listen ?? (flags.mount === undefined ? [defaultEndpoint()] : []);
 }
 
+/** What the answers of cs begin with. */
+export function netdir({ netdir: given, mount }: ServeFlags): string {
+  const dir = given ?? (mount?.[0] === undefined ? '/net' : resolve(mount[0]));
+  return dir.replace(/(?<=.)\/+$/, '');
+}
+
 const more = (text: string, before: string[] = []): string[] => [...before, text];
 
 function collect(text: string, before: Endpoint[] = []): Endpoint[] {
@@ -91,6 +104,12 @@ function nameServers(text: string, before: NameServer[] = []): NameServer[] {
   const server = parseNameServer(text);
   if (server !== undefined) return [...before, server];
   throw new InvalidArgumentError('write ADDR or ADDR!PORT, for example 192.0.2.53 or [2001:db8::53]!5353');
+}
+
+/** Answers are divided by blanks. */
+function directory(text: string): string {
+  if (/^\/\S*$/.test(text)) return text;
+  throw new InvalidArgumentError('write an absolute path without blanks, for example /net');
 }
 
 function octal(text: string): number {

@@ -9,7 +9,7 @@ import { stdioDoor } from '../server/transport/stdio.ts';
 import { tcpDoor } from '../server/transport/tcp.ts';
 import { unixDoor } from '../server/transport/unix.ts';
 import { tellParent } from './background.ts';
-import { endpoints, type ServeFlags } from './serve.ts';
+import { endpoints, netdir, type ServeFlags } from './serve.ts';
 
 /** How long the end waits for writes and for FINs to go out. */
 const DRAIN_MS = 5000;
@@ -24,6 +24,7 @@ export async function serve(flags: ServeFlags): Promise<void> {
   const server = new Server({
     conversations: flags.conversations,
     nameServers: flags.dns,
+    netdir: netdir(flags),
     log,
     trace: flags.trace === true ? say : undefined,
   });

@@ -27,6 +27,7 @@ async function write(client: Client, written: string, text: string[]): Promise<v
     try {
       if (text.length > 0) await file.write(`${text.join(' ')}\n`);
       else for await (const chunk of process.stdin) await file.write(chunk as Buffer);
+      await file.finish();
     } finally {
       await file.close();
     }

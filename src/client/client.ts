@@ -119,6 +119,7 @@ export class Client {
     const file = await this.open(path, 'w', { ...options, truncate: true });
     try {
       await file.write(data, 0, options.signal);
+      await file.finish();
     } finally {
       await file.close();
     }

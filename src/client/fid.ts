@@ -150,10 +150,15 @@ export class Fid {
    * gone (clunk(5)), and with the connection all fids are. The number is free once the server said so.
    */
   clunk(): Promise<void> {
-    this.#clunked ??= this.connection.rpc('Tclunk', { fid: this.number }).then(
-      () => this.#fids.free(this.number),
-      () => this.#fids.free(this.number),
-    );
+    return this.finish().catch(() => {});
+  }
+
+  /** The same, and fails with what the server answers: that what was written cannot come into force. */
+  finish(): Promise<void> {
+    this.#clunked ??= this.connection
+      .rpc('Tclunk', { fid: this.number })
+      .then(() => {})
+      .finally(() => this.#fids.free(this.number));
     return this.#clunked;
   }
 }

@@ -84,6 +84,11 @@ export class File {
     return this.fid.clunk();
   }
 
+  /** Closes the file, and fails where what was written cannot come into force, as the last line of an ndb may. */
+  finish(): Promise<void> {
+    return this.fid.finish();
+  }
+
   /** All that there is from here to the end. */
   async readAll(signal?: AbortSignal): Promise<Buffer> {
     const parts: Buffer[] = [];

@@ -1,5 +1,6 @@
 /** The files that are asked: cs(8), which translates addresses, and dns(8). */
-import { formatIp, parseIp, type Ip } from '../netfs/address.ts';
+import { parseIp } from '../netfs/address.ts';
+import { reverseName } from '../netfs/domain.ts';
 import type { CallOptions, Client } from './client.ts';
 import { NinepError, ProtocolError } from './error.ts';
 
@@ -105,13 +106,6 @@ function hasNoSuchRecord(error: unknown): boolean {
 function unique(all: readonly ResourceRecord[]): ResourceRecord[] {
   const seen = new Map(all.map(record => [JSON.stringify(record), record]));
   return [...seen.values()];
-}
-
-/** Where the names of an address stand: RFC 1035, 3.5; RFC 3596, 2.5. */
-export function reverseName(ip: Ip): string {
-  if (ip.family === 4) return `${formatIp(ip).split('.').reverse().join('.')}.in-addr.arpa`;
-  const nibbles = [...Buffer.from(ip.bytes).toString('hex')].reverse();
-  return `${nibbles.join('.')}.ip6.arpa`;
 }
 
 /** What dial(2) makes of an address: lines such as `/net/tcp/clone 192.0.2.7!80`, to be tried in turn. */

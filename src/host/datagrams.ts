@@ -136,7 +136,7 @@ export class HostDatagrams implements Datagrams {
     const got = receiveFrom(this.fd);
     if (got === undefined) return undefined;
     const { bytes, from } = got;
-    if (isLinkLocal(from.ip)) this.rememberScope(from.ip, got.index);
+    if (needsScope(from.ip)) this.rememberScope(from.ip, got.index);
     const to = got.to ?? this.local.ip;
     return { bytes, from, to, interface: this.interfaceAddress(got, to) };
   }
@@ -190,7 +190,7 @@ export class HostDatagrams implements Datagrams {
   }
 
   private sendBy(bytes: Buffer, { to, from }: DatagramRoute): number {
-    const index = isLinkLocal(to.ip) ? (this.scopes.get(formatIp(to.ip)) ?? 0) : 0;
+    const index = needsScope(to.ip) ? (this.scopes.get(formatIp(to.ip)) ?? 0) : 0;
     if (to.ip.family > this.family) return EAFNOSUPPORT;
     if (from !== undefined && from.family === to.ip.family && !isUnspecified(from)) {
       const errno = sendTo(this.fd, this.family, bytes, { to, from, index });
@@ -257,6 +257,9 @@ const NOT_OURS = new Set(['EINVAL', 'EADDRNOTAVAIL', 'ENETUNREACH']);
 const EAFNOSUPPORT = 97;
 
 const nameOf = (errno: number): string => (errno === 0 ? '' : getSystemErrorName(-errno));
+
+/** A link-local IPv6 address means something only with its link. */
+const needsScope = (ip: Ip): boolean => ip.family === 6 && isLinkLocal(ip);
 
 const unspecified = (family: 4 | 6): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
 

@@ -9,28 +9,20 @@ import { configureSocket, systemError } from './socket.ts';
 import { HostDatagrams } from './datagrams.ts';
 import { fdOf } from './fd.ts';
 import { HostListener, probe } from './listener.ts';
-import type { Resolver } from '../netfs/resolver.ts';
-import { hostResolver, resolveBy } from './resolver.ts';
 
 /** Local ports of `!r`, as Plan 9 takes them. */
 const RESERVED = { first: 600, last: 1023 };
 
-/** With names as this resolver knows them. */
-export function hostDialerBy(resolver: Resolver): Dialer {
-  return {
-    resolve: (name, signal) => resolveBy(resolver, name, signal),
-    connect: (to, options, signal) =>
-      options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
-    announce: local => HostListener.announce(local),
-    datagrams: (remote, options) =>
-      options.reserved === true && remote !== undefined
-        ? reservedDatagrams(remote, options)
-        : HostDatagrams.open(remote, options),
-    probe: (local, protocol = 'tcp') => (protocol === 'tcp' ? probe(local) : probeDatagrams(local)),
-  };
-}
-
-export const hostDialer: Dialer = hostDialerBy(hostResolver);
+export const hostDialer: Dialer = {
+  connect: (to, options, signal) =>
+    options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
+  announce: local => HostListener.announce(local),
+  datagrams: (remote, options) =>
+    options.reserved === true && remote !== undefined
+      ? reservedDatagrams(remote, options)
+      : HostDatagrams.open(remote, options),
+  probe: (local, protocol = 'tcp') => (protocol === 'tcp' ? probe(local) : probeDatagrams(local)),
+};
 
 function connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<HostConnection> {
   return new Promise((resolve, reject) => {

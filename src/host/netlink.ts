@@ -40,71 +40,92 @@ const DATAGRAM = 128 * 1024;
 const MOST_BYTES = 64 * 1024 * 1024;
 const ATTEMPTS = 16;
 
+/** Each question has a socket of its own. */
+const SEQUENCE = 1;
+
 const into = Buffer.allocUnsafeSlow(DATAGRAM);
 
-/** What the kernel refused, and an answer that must be asked for again. */
-class Refused {
+/** What the kernel refused. */
+export class Refused {
   readonly errno: number;
+
   constructor(errno: number) {
     this.errno = errno;
   }
 }
-const INTERRUPTED = Symbol('interrupted');
+
+/** The tables changed under the answer: it is to be asked for again. */
+export const INTERRUPTED = Symbol('interrupted');
+
+type Answer = Buffer[] | Refused | typeof INTERRUPTED;
 
 /**
  * The bodies of all answers to a dump, as of one time. Eperm: this process may not use netlink. Eintr: the
  * tables changed all the while. Etoobig: they are too large.
  */
 export function dump(type: number, body: Buffer): Buffer[] {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const found = converse(type, NLM_F_REQUEST | NLM_F_DUMP, body);
-    if (found === INTERRUPTED) continue;
-    if (found instanceof Refused) throw refusal(found.errno);
-    return found;
-  }
-  throw new FsError('Eintr', 'the tables of the kernel change faster than they can be read; try again');
+  return untilWhole(() => converse(type, NLM_F_REQUEST | NLM_F_DUMP, body));
 }
 
 /** The answer about one thing; undefined where the kernel does not have it. Errors as for `dump`. */
 export function ask(type: number, body: Buffer): Buffer | undefined {
   const found = converse(type, NLM_F_REQUEST, body);
-  if (found === INTERRUPTED) return undefined;
-  if (!(found instanceof Refused)) return found[0];
-  if (found.errno === constants.errno.ENODEV) return undefined;
-  throw refusal(found.errno);
+  if (found instanceof Refused && found.errno === constants.errno.ENODEV) return undefined;
+  return untilWhole(() => found)[0];
 }
 
-function converse(type: number, flags: number, body: Buffer): Buffer[] | Refused | typeof INTERRUPTED {
+export function untilWhole(attempt: () => Answer): Buffer[] {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const found = attempt();
+    if (found instanceof Refused) throw refusal(found.errno);
+    if (found !== INTERRUPTED) return found;
+  }
+  throw new FsError('Eintr', 'the tables of the kernel change faster than they can be read; try again');
+}
+
+function converse(type: number, flags: number, body: Buffer): Answer {
   const fd = open(0);
   try {
-    const question = encodeMessage(type, flags, 1, body);
+    const question = encodeMessage(type, flags, SEQUENCE, body);
     if ((sendC(fd, question, question.length, 0) as number) < 0) return new Refused(koffi.errno());
-    return receive(fd, (flags & NLM_F_DUMP) !== 0);
+    return collect(() => receive(fd), (flags & NLM_F_DUMP) !== 0);
   } finally {
     closeC(fd);
   }
 }
 
-function receive(fd: number, isDump: boolean): Buffer[] | Refused | typeof INTERRUPTED {
+/** A datagram of one's own; there is one at once, or none will come. */
+function receive(fd: number): Buffer | Refused {
+  const n = recvC(fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC) as number;
+  if (n < 0) return new Refused(koffi.errno());
+  if (n > into.length) return new Refused(constants.errno.EMSGSIZE);
+  return Buffer.from(into.subarray(0, n));
+}
+
+/** A dump ends with a message that says so, anything else with its first answer. */
+export function collect(next: () => Buffer | Refused, isDump: boolean): Answer {
   const bodies: Buffer[] = [];
-  let bytes = 0;
   let interrupted = false;
-  for (;;) {
-    const n = recvC(fd, into, into.length, MSG_DONTWAIT | MSG_TRUNC) as number;
-    if (n < 0) return new Refused(koffi.errno());
-    if (n > into.length) throw new FsError('Eio', `a netlink message of ${n} bytes`);
-    bytes += n;
-    if (bytes > MOST_BYTES) throw new FsError('Etoobig', 'the tables of the kernel are too large to show');
-    // One copy for all that the datagram holds: the buffer is for the next.
-    for (const message of decodeMessages(Buffer.from(into.subarray(0, n)))) {
-      if (message.sequence !== 1) continue;
+  for (let bytes = 0; bytes <= MOST_BYTES;) {
+    const datagram = next();
+    if (datagram instanceof Refused) return datagram;
+    // One that is empty costs, too.
+    bytes += datagram.length + 1;
+    for (const message of decodeMessages(datagram)) {
+      if (message.sequence !== SEQUENCE) continue;
       interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-      if (message.type === NLMSG_DONE) return interrupted ? INTERRUPTED : bodies;
+      if (message.type === NLMSG_DONE) return endOf(message.body) ?? (interrupted ? INTERRUPTED : bodies);
       if (message.type === NLMSG_ERROR) return new Refused(errnoOf(message.body));
       if (message.type >= NLMSG_MIN_TYPE) bodies.push(message.body);
     }
     if (!isDump && bodies.length > 0) return bodies;
   }
+  throw new FsError('Etoobig', 'the tables of the kernel are too large to show');
+}
+
+/** A dump that broke off says why in its last message. */
+function endOf(body: Buffer): Refused | undefined {
+  return body.length >= 4 && body.readInt32LE(0) < 0 ? new Refused(errnoOf(body)) : undefined;
 }
 
 /** struct nlmsgerr begins with the errno, negative. */

@@ -98,9 +98,10 @@ export function isMulticast({ family, bytes }: Ip): boolean {
   return family === 4 ? bytes[0]! >> 4 === 14 : bytes[0] === 0xff;
 }
 
-/** fe80::/10: which link is meant the address does not say. */
+/** fe80::/10 and 169.254.0.0/16: they mean something on one link, and which that is they do not say. */
 export function isLinkLocal({ family, bytes }: Ip): boolean {
-  return family === 6 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
+  if (family === 4) return bytes[0] === 169 && bytes[1] === 254;
+  return bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80;
 }
 
 /** ::ffff:a.b.c.d is the IPv4 address a.b.c.d (RFC 4291, 2.5.5.2). */
@@ -184,7 +185,7 @@ export function parseLocal(text: string, protocol: string): Endpoint {
 const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
 
 /** An address, or a well-formed host name in lower case without its final dot. */
-function parseHost(text: string): Ip | string {
+export function parseHost(text: string): Ip | string {
   const bracketed = text.startsWith('[');
   const ip = parseIp(unbracket(text));
   if (ip !== undefined && (!bracketed || text.includes(':'))) return ip;

@@ -1,6 +1,15 @@
 /** What the ctl messages of all protocols have in common: their arguments, and how a connect tries addresses. */
 import { FsError, type ErrorName } from './error.ts';
-import { formatEndpoint, isUnspecified, parseLocal, type Endpoint, type Ip } from './address.ts';
+import {
+  formatEndpoint,
+  isUnspecified,
+  parseLocal,
+  type Destination,
+  type Endpoint,
+  type Ip,
+} from './address.ts';
+import type { Names } from './names.ts';
+import type { Caller } from '../policy/identity.ts';
 import type { Signal } from '../abort.ts';
 
 export const DEFAULT_TTL = 255;
@@ -40,6 +49,16 @@ export function tosArg([n]: readonly string[]): { tos: number } {
 export function ipArgs(args: readonly string[], missing: ErrorName): Ip[] {
   if (args.length === 0) throw new FsError(missing);
   return args.map(arg => parseLocal(`${arg}!0`, 'udp').ip);
+}
+
+/** The addresses that a destination stands for; one that is a name needs the right to ask for it. */
+export async function destinationsOf(
+  { host }: Destination,
+  names: Names,
+  caller: Caller,
+  signal: Signal,
+): Promise<readonly Ip[]> {
+  return typeof host === 'string' ? names.destinations(host, caller, signal) : [host];
 }
 
 /** Tries each address in turn; the last one's failure is the answer, and names the address. */

@@ -8,11 +8,6 @@ import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Endpoint, Ip } from './address.ts';
 
 export interface Dialer {
-  /**
-   * The addresses of a host name, in the order to try them; at least one. Errors: Enotrans (no such
-   * name), Edns (no answer). Heeds the signal.
-   */
-  resolve(name: string, signal: Signal): Promise<readonly Ip[]>;
   /** Connects. Aborted, it leaves nothing behind and throws the signal's reason. */
   connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<Connection>;
   announce(local: Endpoint): Promise<Listener>;

@@ -112,7 +112,7 @@ async function lookUp(
   resolver: Resolver,
   find: (name: string) => Promise<readonly ResourceRecord[]>,
 ): Promise<readonly ResourceRecord[]> {
-  const domains = rooted || name.includes('.') ? [] : (resolver.domains?.() ?? []);
+  const domains = rooted || name.includes('.') ? [] : (resolver.domains?.(name) ?? []);
   try {
     return await firstOf([...domains.map(domain => `${name}.${domain}`), name], find);
   } catch (error) {

@@ -67,6 +67,17 @@ export function labelText(latin1: string): string {
 /** `\DDD` */
 export const escapeOctet = (char: string): string => `\\${String(char.charCodeAt(0)).padStart(3, '0')}`;
 
+/** A name as messages give it: its letters in ASCII, no escape that need not be. Undefined if it is none. */
+export function canonicalName(text: string): string | undefined {
+  const octets = domainOctets(text);
+  if (octets === undefined) return undefined;
+  const labels: string[] = [];
+  for (let at = 0; octets[at] !== 0; at += octets[at]! + 1) {
+    labels.push(labelText(Buffer.from(octets.subarray(at + 1, at + 1 + octets[at]!)).toString('latin1')));
+  }
+  return labels.length === 0 ? '.' : labels.join('.');
+}
+
 /** Names that are the same name, whatever their case (RFC 4343), have the same key. */
 export const domainKey = (name: string): string => name.toLowerCase();
 

@@ -133,6 +133,12 @@ export const ERRORS = {
   Ednsbusy: e('dns: query already in progress', 'EBUSY'),
   Enotrans: e("can't translate address", 'ENOENT'),
   Enoservice: e("can't translate service", 'EINVAL'),
+  // questions, and what is edited
+  Ereqlong: e('request too long', 'EMSGSIZE'),
+  Ebadquery: e('bad query', 'EINVAL'),
+  Enomatch: e('no match', 'ENOENT'),
+  Einprogress: e('query already in progress', 'EBUSY'),
+  Esyntax: e('syntax error', 'EINVAL'),
 } as const;
 
 export type ErrorName = keyof typeof ERRORS;
@@ -143,7 +149,7 @@ export class FsError extends Error {
   readonly errno: number;
   readonly detail: string | undefined;
 
-  /** `text` is for errors whose Plan 9 text quotes what was asked; it begins with the table's. */
+  /** `text` is for errors whose Plan 9 text says more than the table's: who speaks, or what was asked. */
   constructor(name: ErrorName, detail?: string, text: string = ERRORS[name].text) {
     // These are answers, not bugs: nobody reads their stack, and taking it costs more than the rest.
     const { stackTraceLimit } = Error;

@@ -43,6 +43,8 @@ export class TextHandle implements Handle {
 export class GuardedHandle implements Handle {
   readonly stream: boolean;
   readonly messages: boolean;
+  readonly flush: Handle['flush'];
+  readonly truncate: Handle['truncate'];
   private readonly inner: Handle;
   private readonly mayRead: boolean;
   private readonly mayWrite: boolean;
@@ -53,6 +55,9 @@ export class GuardedHandle implements Handle {
     this.inner = inner;
     this.mayRead = mayRead;
     this.mayWrite = mayWrite;
+    if (!mayWrite) return;
+    this.flush = inner.flush?.bind(inner);
+    this.truncate = inner.truncate?.bind(inner);
   }
 
   /** A listen that was opened without waiting becomes a call's ctl. */

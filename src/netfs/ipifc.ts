@@ -131,7 +131,7 @@ const INTERFACE_FILES: Readonly<Record<string, FileKind>> = {
   /** The number. */
   ctl: { file: 2, text: (ifc, dir) => String(dir.parent.interfaces.numbers.get(ifc.index)) },
   /** Addresses, and what is taken for their sake. */
-  local: { file: 3, text: (ifc, dir) => formatLocal(ifc, dir.parent.options.facts.groups()) },
+  local: { file: 3, text: formatLocal },
   /** An interface has no other end: netstat wants a file. */
   remote: { file: 4, text: () => `${formatEndpoint(UNSET)}\n` },
   status: { file: 5, text: (ifc, dir) => formatStatus(ifc, dir.parent.deviceOf(ifc)) },

@@ -1,7 +1,7 @@
 /** The texts of `ipifc/N`. ip(3); the lines are those of 9front's ipifc.c. */
 import { formatIp, type Ip } from './address.ts';
 import { formatMac, formatMask, left, leftCut } from './columns.ts';
-import type { Interface, InterfaceAddress, Membership } from './hostfacts.ts';
+import type { Interface, InterfaceAddress } from './hostfacts.ts';
 
 /** Plan 9's numbers of seconds and of bits have 32 bits. */
 const FOR_EVER = 0xffffffff;
@@ -47,18 +47,15 @@ export function networkOf(ip: Ip, prefix: number): Ip {
 }
 
 /**
- * A line for each address: what is taken there for its sake. Plan 9 keeps the groups with each address, Linux
- * with the interface: they stand with the first of their family.
+ * A line for each address, and behind it what is taken for its sake. The groups that are joined, which Plan 9
+ * has here, too, Linux tells only of all interfaces at once: they are in ipselftab.
  */
-export function formatLocal(ifc: Interface, groups: readonly Membership[]): string {
-  const here = groups.filter(({ interfaceIndex }) => interfaceIndex === ifc.index).map(({ ip }) => ip);
-  return ifc.addresses
-    .map((address, i) => {
-      const first = ifc.addresses.findIndex(({ ip }) => ip.family === address.ip.family) === i;
-      const joined = first ? here.filter(({ family }) => family === address.ip.family) : [];
-      const taken = [address.ip, ...(address.broadcast === undefined ? [] : [address.broadcast]), ...joined];
-      const columns = taken.map(ip => ` ${leftCut(formatIp(ip), 40)}`).join('');
-      return `${leftCut(formatIp(address.ip), 40)} ->${columns}\n`;
+export function formatLocal({ addresses }: Interface): string {
+  return addresses
+    .map(({ ip, broadcast }) => {
+      const taken = broadcast === undefined ? [ip] : [ip, broadcast];
+      const columns = taken.map(one => ` ${leftCut(formatIp(one), 40)}`).join('');
+      return `${leftCut(formatIp(ip), 40)} ->${columns}\n`;
     })
     .join('');
 }

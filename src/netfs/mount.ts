@@ -54,13 +54,20 @@ export class Mount {
   open(node: Node, mode: OpenMode, req: Req): Awaitable<Handle> {
     this.reach(node, req);
     if (isDir(node) && mode.write) throw new FsError('Eisdir');
-    this.permit(node, (mode.read ? R : 0) | (mode.write ? W : 0), req);
+    // open(5), open(2): a truncation is a write.
+    this.permit(node, (mode.read ? R : 0) | (mode.write || mode.truncate ? W : 0), req);
     return then(node.open(mode, req), handle =>
       mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
     );
   }
 
-  wstat(node: Node, change: StatChange, req: Req): Awaitable<void> {
+  /** `handle` is the file opened, where the change is asked of one: what it has open needs no permission again. */
+  wstat(node: Node, change: StatChange, req: Req, handle?: Handle): Awaitable<void> {
+    const { length, ...rest } = change;
+    if (length !== undefined && handle?.truncate !== undefined) {
+      const others = Object.keys(rest).length === 0 ? undefined : this.wstat(node, rest, req);
+      return then(others, () => handle.truncate!(length, req));
+    }
     this.reach(node, req);
     if (Object.keys(change).length === 0) return undefined;
     // truncate(2), stat(5): a length is written, even where it changes nothing.

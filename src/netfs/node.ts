@@ -49,6 +49,8 @@ export interface OpenMode {
   readonly read: boolean;
   readonly write: boolean;
   readonly truncate: boolean;
+  /** What is written goes to the end, wherever that is by then: O_APPEND of open(2). */
+  readonly append?: boolean;
 }
 
 /**
@@ -155,6 +157,13 @@ export interface Handle {
    * become more. Absent: everything, always.
    */
   poll?(watch: Watch | undefined): Readiness;
+  /**
+   * close(2) of a descriptor, of which there may be more, or a clunk: what was written comes into force,
+   * or the error is close's. Absent: there is nothing to say.
+   */
+  readonly flush?: ((req: Req) => Awaitable<void>) | undefined;
+  /** ftruncate(2), for a file opened for writing. Absent: the node's wstat has it. */
+  readonly truncate?: ((length: number, req: Req) => Awaitable<void>) | undefined;
   /** Last clunk or RELEASE. Cannot fail; what still waits on this handle is failed by its own signal. */
   close(): void;
 }

@@ -37,8 +37,11 @@ export interface Resolver {
   records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]>;
   /** The addresses of a host as this machine's programs find them: hosts, search domains; at least one, IPv4 first. */
   addresses(name: string, signal: Signal): Promise<readonly HostAddress[]>;
-  /** Domains in which a name of one label may be meant, in the order to try them. Absent: none. */
-  domains?(): readonly string[];
+  /**
+   * Domains in which a name of one label may be meant, in the order to try them; none for a name that is known
+   * as it is. Absent: none.
+   */
+  domains?(name: string): readonly string[];
 }
 
 /**

@@ -1,38 +1,34 @@
 /** Ports by name: the host's /etc/services, Plan 9's own, and those that everybody writes. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { SERVICES } from './ndb/common.ts';
 
-/** Plan 9's services (9front's lib/ndb/common), and common ones for hosts without /etc/services. */
-const BUILT_IN: Readonly<Record<string, number>> = {
-  '9fs': 564,
-  whoami: 565,
-  guard: 566,
-  ticket: 567,
-  exportfs: 17007,
-  rcpu: 17019,
-  venti: 17034,
-  echo: 7,
-  discard: 9,
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  domain: 53,
-  http: 80,
-  pop3: 110,
-  ntp: 123,
-  imap: 143,
-  https: 443,
-  submission: 587,
-  git: 9418,
-};
+const FILE = '/etc/services';
 
-let table: Map<string, number> | undefined;
+/** Plan 9's by protocol, in lower case. */
+const BUILT_IN: ReadonlyMap<string, number> = new Map(
+  Object.entries(SERVICES).flatMap(([protocol, ports]) =>
+    Object.entries(ports).map(([name, port]) => [`${name.toLowerCase()}/${protocol}`, port] as const),
+  ),
+);
 
 /** The port of a service such as `http` for a protocol such as `tcp`; undefined when it is unknown. */
 export function servicePort(name: string, protocol: string): number | undefined {
-  table ??= parseServices(readIfThere('/etc/services'));
-  const key = name.toLowerCase();
-  return table.get(`${key}/${protocol}`) ?? (Object.hasOwn(BUILT_IN, key) ? BUILT_IN[key] : undefined);
+  const key = `${name.toLowerCase()}/${protocol}`;
+  return hostServices().get(key) ?? BUILT_IN.get(key);
+}
+
+let cached: { readonly stamp: string; readonly ports: Map<string, number> } | undefined;
+
+/** The host's file, read again when it has changed. */
+function hostServices(): Map<string, number> {
+  const stamp = stampOf(FILE);
+  if (cached?.stamp !== stamp) cached = { stamp, ports: parseServices(readIfThere(FILE)) };
+  return cached.ports;
+}
+
+function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? '' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
 }
 
 /** services(5): `name port/protocol alias...`; the first of several lines counts. */

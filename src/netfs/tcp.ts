@@ -4,6 +4,7 @@ import { formatEndpoint, parseDestination, parseLocal, UNSET, type Endpoint } fr
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
+  destinationsOf,
   firstThatWorks,
   integer,
   ipArgs,
@@ -14,12 +15,14 @@ import {
 } from './ctlargs.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
+import type { Names } from './names.ts';
 import { Progress } from './progress.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Signal, Watch } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
+  readonly names: Names;
   /** Whether the server itself listens there: it never dials its own doors. */
   isOwnListener(at: Endpoint): Promise<boolean>;
   readonly counters: TcpCounters;
@@ -72,7 +75,7 @@ export class TcpConversation extends Conversation {
       const to = parseDestination(remote, 'tcp');
       const { local, reserved } =
         from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'tcp');
-      const hosts = typeof to.host === 'string' ? await this.tcp.dialer.resolve(to.host, signal) : [to.host];
+      const hosts = await destinationsOf(to, this.tcp.names, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
       const connection = await firstThatWorks(hosts, to.port, signal, async end => {
         this.remote = end;
@@ -128,7 +131,9 @@ export class TcpConversation extends Conversation {
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
     if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
-    this.bound = await this.tcp.dialer.probe(parseLocal(args[0]!, 'tcp'));
+    // Bell Labs' APE says so that any port will do.
+    const local = args[0] === '*' ? '0' : args[0]!;
+    this.bound = await this.tcp.dialer.probe(parseLocal(local, 'tcp'));
     this.local = this.bound;
   }
 

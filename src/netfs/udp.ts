@@ -18,8 +18,18 @@ import {
   type Ip,
 } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
-import { announcedEnd, firstThatWorks, ipArgs, localEnd, naming, tosArg, ttlArg } from './ctlargs.ts';
+import {
+  announcedEnd,
+  destinationsOf,
+  firstThatWorks,
+  ipArgs,
+  localEnd,
+  naming,
+  tosArg,
+  ttlArg,
+} from './ctlargs.ts';
 import type { Datagram, DatagramRoute, Datagrams, Dialer, SocketOptions } from './dialer.ts';
+import type { Names } from './names.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
@@ -30,6 +40,7 @@ import { Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
+  readonly names: Names;
   readonly counters: UdpCounters;
 }
 
@@ -84,7 +95,7 @@ export class UdpConversation extends Conversation {
       const to = parseDestination(remote, 'udp');
       const { local, reserved } =
         from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'udp');
-      const hosts = typeof to.host === 'string' ? await this.udp.dialer.resolve(to.host, signal) : [to.host];
+      const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
       this.opened(
         await firstThatWorks(hosts, to.port, signal, async end => {
@@ -419,7 +430,7 @@ export class UdpConversation extends Conversation {
   status(): string {
     const state = this.inUse ? 'Open' : 'Closed';
     const drops = this.calls?.drops() ?? this.socket?.drops() ?? 0;
-    return `${state} qin ${this.queued()} qout 0 drops ${drops}\n`;
+    return `${state} qin ${this.queued()} qout 0 drops ${drops} ${this.counts()}\n`;
   }
 }
 

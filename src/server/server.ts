@@ -1,30 +1,19 @@
 /** A slashnet server: one tree, its doors, the sessions that came in by them. */
 import { abortable, type Signal } from '../abort.ts';
 import type { Duplex } from 'node:stream';
-import { hostDialerBy } from '../host/dialer.ts';
+import { hostDialer } from '../host/dialer.ts';
 import { HostResolver } from '../host/dns/resolver.ts';
 import type { NameServer } from '../host/dns/resolvconf.ts';
-import { hostFacts } from '../host/rtnetlink.ts';
-import { hostIpStats, hostTcpStats, hostUdpStats } from '../host/stats.ts';
 import { hostUsers } from '../host/users.ts';
 import { silent, type Log } from '../log.ts';
 import { isUnspecified, sameIp, type Endpoint as Address } from '../netfs/address.ts';
-import { DialDir } from '../netfs/dial.ts';
 import type { Dialer } from '../netfs/dialer.ts';
-import { dnsFile } from '../netfs/dns.ts';
 import { FsError } from '../netfs/error.ts';
-import { factFile } from '../netfs/facts.ts';
 import type { HostFacts } from '../netfs/hostfacts.ts';
-import { IpifcDir } from '../netfs/ipifc.ts';
 import { Mount } from '../netfs/mount.ts';
-import { ProtocolDir } from '../netfs/protodir.ts';
-import { Protocol } from '../netfs/protocol.ts';
-import { DIRECTORIES } from '../netfs/qid.ts';
+import type { ResolverSettings } from '../netfs/ndb/prefill.ts';
+import type { Protocol } from '../netfs/protocol.ts';
 import type { Resolver } from '../netfs/resolver.ts';
-import { RootDir } from '../netfs/root.ts';
-import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
-import { UdpConversation } from '../netfs/udp.ts';
-import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
@@ -33,6 +22,7 @@ import { fuseDoor } from './fuse/door.ts';
 import type { MountOptions } from './fuse/mount.ts';
 import { FuseSession } from './fuse/session.ts';
 import type { Door, OnClient } from './transport/door.ts';
+import { NetTree } from './tree.ts';
 
 export interface ServerOptions {
   /** Who owns the tree; the user that runs this process by default. */
@@ -46,11 +36,14 @@ export interface ServerOptions {
   readonly users?: Users;
   /** Name servers to ask in place of the host's. */
   readonly nameServers?: readonly NameServer[] | undefined;
+  /** Finds names that ndb does not have; the host's way by default. */
   readonly resolver?: Resolver;
+  /** The name servers and domains with which ndb begins. */
+  readonly resolverSettings?: ResolverSettings;
   readonly dialer?: Dialer;
   /** What the tree tells of the machine's network. */
   readonly facts?: HostFacts;
-  /** Where programs find the tree: /net by default. */
+  /** Where programs find the tree, for the answers of cs: /net by default. */
   readonly netdir?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
@@ -62,7 +55,6 @@ export const DEFAULT_CONVERSATIONS = 16384;
 export class Server {
   readonly owner: Caller;
   readonly users: Users;
-  readonly resolver: Resolver;
   readonly dialer: Dialer;
   readonly mount: Mount;
   readonly tcp: Protocol;
@@ -77,70 +69,26 @@ export class Server {
   constructor(options: ServerOptions = {}) {
     this.options = options;
     this.log = options.log ?? silent;
-    this.resolver = options.resolver ?? new HostResolver({ servers: options.nameServers });
-    this.dialer = options.dialer ?? hostDialerBy(this.resolver);
+    this.dialer = options.dialer ?? hostDialer;
     this.users = options.users ?? hostUsers();
     this.owner = options.owner ?? currentUser(this.users);
     const now = options.now ?? Date.now;
-    const seconds = (): number => Math.floor(now() / 1000);
+    const host = new HostResolver({ servers: options.nameServers });
     const authority = new Authority(this.owner);
-    this.tcp = this.tcpProtocol(seconds);
-    this.udp = this.udpProtocol(seconds);
-    const about = { facts: options.facts ?? hostFacts, owner: this.owner, since: seconds() };
-    const root = new RootDir(authority, about.since, dir => {
-      const tcp = new ProtocolDir(dir, this.tcp, authority);
-      const udp = new ProtocolDir(dir, this.udp, authority);
-      const dialled = new Map([
-        ['tcp', tcp],
-        ['net', tcp],
-        ['udp', udp],
-      ]);
-      return [
-        tcp,
-        udp,
-        new IpifcDir(dir, { ...about, netdir: () => options.netdir ?? '/net', stats: hostIpStats }),
-        new DialDir(dir, dialled, authority, about.since),
-        factFile(dir, 'arp', about),
-        dnsFile(dir, { since: about.since, authority }, this.resolver),
-        factFile(dir, 'iproute', about),
-        factFile(dir, 'ipselftab', about),
-      ];
-    });
-    this.mount = new Mount(root, authority);
-  }
-
-  private tcpProtocol(now: () => number): Protocol {
-    const counters: TcpCounters = { activeOpens: 0, passiveOpens: 0 };
-    const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
-    const tcp = {
+    const tree = new NetTree({
+      authority,
       dialer: this.dialer,
-      isOwnListener: (at: Address) => this.isOwnDoor(at),
-      counters,
-    };
-    return new Protocol({
-      name: 'tcp',
-      index: DIRECTORIES.tcp,
-      owner: this.owner,
-      limit,
-      now,
-      make: (number, owner, keeper) => new TcpConversation(number, owner, keeper, tcp),
-      stats: () => hostTcpStats(limit, counters),
+      resolver: options.resolver ?? host,
+      resolverSettings: options.resolverSettings ?? host.settings(),
+      facts: options.facts,
+      netdir: options.netdir,
+      conversations: options.conversations ?? DEFAULT_CONVERSATIONS,
+      now: () => Math.floor(now() / 1000),
+      isOwnListener: at => this.isOwnDoor(at),
     });
-  }
-
-  private udpProtocol(now: () => number): Protocol {
-    const counters: UdpCounters = { datagramsIn: 0, datagramsOut: 0, drops: 0 };
-    const limit = this.options.conversations ?? DEFAULT_CONVERSATIONS;
-    return new Protocol({
-      name: 'udp',
-      index: DIRECTORIES.udp,
-      owner: this.owner,
-      limit,
-      now,
-      make: (number, owner, keeper) =>
-        new UdpConversation(number, owner, keeper, { dialer: this.dialer, counters }),
-      stats: () => hostUdpStats(counters),
-    });
+    this.tcp = tree.tcp;
+    this.udp = tree.udp;
+    this.mount = new Mount(tree.root, authority);
   }
 
   // ---- doors and sessions -----------------------------------------------------------------------

@@ -9,10 +9,10 @@ import {
   NinepError,
   ProtocolError,
   QuestionError,
-  reverseName,
   translate,
   type Client,
 } from '../../src/client/index.ts';
+import { reverseName } from '../../src/netfs/domain.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { parseIp } from '../../src/netfs/address.ts';
 import { Asked, dnsError, type Answers } from '../support/answers.ts';

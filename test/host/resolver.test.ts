@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseHosts } from '../../src/host/dns/hosts.ts';
-import { resolve } from '../../src/host/resolver.ts';
+import { HostResolver } from '../../src/host/dns/resolver.ts';
 import { formatIp } from '../../src/netfs/address.ts';
 import type { Ip } from '../../src/netfs/address.ts';
+
+const resolve = async (name: string, signal: AbortSignal): Promise<Ip[]> =>
+  (await new HostResolver().addresses(name, signal)).map(({ ip }) => ip);
 
 const NEVER = new AbortController().signal;
 const show = (ips: readonly Ip[] | undefined): string[] | undefined => ips?.map(formatIp);

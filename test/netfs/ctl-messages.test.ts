@@ -1,12 +1,13 @@
 /** What is written to ctl: every message, its arguments, and what it answers. ip(3), net-contract 2 and 9. */
 import assert from 'node:assert/strict';
 import type { constants } from 'node:os';
-import { parseIp, type Endpoint } from '../../src/netfs/address.ts';
+import type { Endpoint } from '../../src/netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../../src/netfs/dialer.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import { close, eventually, forEachDoor, isRefusal } from '../support/fixture.ts';
 import { call, closedPort, ending, Tarpit, type Remote } from '../support/remote.ts';
+import { addressesBy } from '../support/resolver.ts';
 
 type Code = keyof typeof constants.errno;
 type Refusal = readonly [message: string, text: string, code: Code];
@@ -484,10 +485,7 @@ const NAMES: Record<string, readonly string[]> = {
   'two.test': ['127.0.0.9', '127.0.0.1'],
   'dead.test': ['127.0.0.9', '127.0.0.8'],
 };
-const named: Dialer = {
-  ...hostDialer,
-  resolve: name => Promise.resolve(NAMES[name]!.map(text => parseIp(text)!)),
-};
+const named = addressesBy(name => NAMES[name]!);
 
 forEachDoor(
   'connect by a name with several addresses',
@@ -506,7 +504,7 @@ forEachDoor(
       assert.equal(await t.text(`${dir}/remote`), `127.0.0.8!${port}\n`);
     });
   },
-  () => ({ dialer: named }),
+  () => ({ resolver: named }),
 );
 
 forEachDoor('announce', t => {

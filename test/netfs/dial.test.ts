@@ -4,7 +4,6 @@ import { constants } from 'node:fs';
 import fc from 'fast-check';
 import { Abort } from '../../src/abort.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
-import { parseIp } from '../../src/netfs/address.ts';
 import type { Dialer } from '../../src/netfs/dialer.ts';
 import { FsError, type ErrorName } from '../../src/netfs/error.ts';
 import { Server } from '../../src/server/server.ts';
@@ -18,6 +17,7 @@ import {
   type Fixture,
 } from '../support/fixture.ts';
 import { ending, receive, Tarpit, type Remote } from '../support/remote.ts';
+import { addressesBy } from '../support/resolver.ts';
 import type { Tree } from '../support/tree.ts';
 
 const { O_CREAT, O_EXCL, O_RDWR, O_TRUNC, O_WRONLY } = constants;
@@ -209,10 +209,9 @@ describe('dial', () => {
   it('answers whatever it is asked for, and keeps no conversation of it', async () => {
     const refusing: Dialer = {
       ...hostDialer,
-      resolve: () => Promise.reject(new FsError('Enotrans')),
       connect: () => Promise.reject(new FsError('Econrefused')),
     };
-    const { mount, owner, tcp } = new Server({ dialer: refusing });
+    const { mount, owner, tcp } = new Server({ dialer: refusing, resolver: addressesBy(unknown) });
     const req = { caller: owner, signal: new Abort() };
     const dir = await mount.walk(mount.root, 'dial', req);
     const open = async (name: string): Promise<void> => {
@@ -240,11 +239,14 @@ const FAILURES: Readonly<Record<string, ErrorName>> = {
   '192.0.2.4': 'Enetunreach',
   '192.0.2.5': 'Eperm',
 };
-const HOSTS: Readonly<Record<string, ErrorName>> = { unknown: 'Enotrans', silent: 'Edns' };
+const HOSTS: Readonly<Record<string, ErrorName>> = { silent: 'Edns' };
+
+function unknown(name: string): never {
+  throw new FsError(HOSTS[name] ?? 'Enoname');
+}
 
 const failing: Dialer = {
   ...hostDialer,
-  resolve: name => Promise.reject(new FsError(HOSTS[name]!)),
   connect: to => Promise.reject(new FsError(FAILURES[to.ip.bytes.join('.')]!)),
 };
 
@@ -272,7 +274,7 @@ forEachDoor(
       assert.equal(await t.text('tcp/0/err'), 'connection refused: 192.0.2.1!80\n');
     });
   },
-  () => ({ dialer: failing }),
+  () => ({ dialer: failing, resolver: addressesBy(unknown) }),
 );
 
 forEachDoor('an open of dial that waits', t => {
@@ -404,10 +406,7 @@ forEachDoor(
   },
   () => ({
     conversations: 2,
-    dialer: {
-      ...hostDialer,
-      resolve: () => Promise.resolve(['127.0.0.9', '127.0.0.1'].map(text => parseIp(text)!)),
-    },
+    resolver: addressesBy(() => ['127.0.0.9', '127.0.0.1']),
   }),
 );
 

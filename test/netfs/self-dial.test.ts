@@ -1,19 +1,14 @@
 /** The server never dials its own doors: whoever is let into /net could else become somebody else there. */
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
-import { hostDialer } from '../../src/host/dialer.ts';
-import { parseIp } from '../../src/netfs/address.ts';
-import type { Dialer } from '../../src/netfs/dialer.ts';
 import { tcpDoor } from '../../src/server/transport/tcp.ts';
 import { eventually, forEachDoor, isRefusal, type Fixture } from '../support/fixture.ts';
 import { call } from '../support/remote.ts';
+import { addressesBy } from '../support/resolver.ts';
 
 /** A resolver of the test's: what a hostile name server could answer. */
 const answers = new Map<string, string[]>();
-const dialer: Dialer = {
-  ...hostDialer,
-  resolve: name => Promise.resolve(answers.get(name)!.map(text => parseIp(text)!)),
-};
+const resolver = addressesBy(name => answers.get(name)!);
 
 const DENIED = ['permission denied', 'EACCES'] as const;
 
@@ -146,5 +141,5 @@ forEachDoor(
       assert.equal(await t.state(out), 'Established');
     });
   },
-  () => ({ dialer }),
+  () => ({ resolver }),
 );

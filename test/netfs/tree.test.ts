@@ -22,6 +22,8 @@ const CONVERSATION = ['ctl', 'data', 'err', 'listen', 'local', 'remote', 'status
 /** Every file with two conversations, with its mode. */
 const FILES: readonly (readonly [path: string, mode: number])[] = [
   ['', 0o555],
+  ['cs', 0o600],
+  ['ndb', 0o644],
   ['tcp', 0o555],
   ['tcp/clone', 0o600],
   ['tcp/stats', 0o444],
@@ -58,7 +60,7 @@ const LISTED = ['', 'tcp', 'tcp/0', 'tcp/1', 'udp', 'ipifc/0', 'dial'];
 
 const DIRECTORIES = [...LISTED, 'ipifc'];
 
-const ROOT = ['tcp', 'udp', 'ipifc', 'dial', 'arp', 'dns', 'iproute', 'ipselftab'];
+const ROOT = ['tcp', 'udp', 'ipifc', 'dial', 'arp', 'cs', 'dns', 'iproute', 'ipselftab', 'ndb'];
 
 const names = async (client: Tree, path: string): Promise<string[]> =>
   (await client.readdir(path)).map(({ name }) => name);
@@ -83,13 +85,14 @@ forEachDoor('the tree', t => {
     assert.deepEqual(await names(t.client, 'tcp'), [...numbers, 'clone', 'stats']);
   });
 
-  it('answers stat of every file with its name, mode and no length', async () => {
+  it('answers stat of every file with its name, mode and no length but that of what is edited', async () => {
     for (const [path, mode] of FILES) {
       const stat = await t.client.stat(path);
       assert.equal(stat.name, lastOf(path), path);
       assert.equal(stat.mode, mode, path);
       assert.equal(stat.isDirectory, DIRECTORIES.includes(path), path);
-      assert.equal(stat.length, 0, path);
+      const { length } = path === 'ndb' ? await t.client.readFile(path) : { length: 0 };
+      assert.equal(stat.length, length, path);
     }
   });
 

@@ -155,11 +155,17 @@ export class DirectFile implements OpenFile {
     return Promise.resolve(toStat(this.handle.node.stat().name, this.handle.node, this.users));
   }
 
-  close(): Promise<void> {
+  /** As close(2); what it says is for who asks by `handle.flush`. */
+  async close(): Promise<void> {
     this.closed();
-    this.handle.close();
-    for (const request of this.requests) request.abort(new FsError('Ehungup'));
-    return Promise.resolve();
+    try {
+      await this.handle.flush?.({ caller: this.caller, signal: new Abort() });
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+    } finally {
+      this.handle.close();
+      for (const request of this.requests) request.abort(new FsError('Ehungup'));
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** Reads the octets of a message that somebody sent us. RFC 1035, 4. */
-import { labelText } from '../../netfs/domain.ts';
+import { labelText, MAX_NAME } from '../../netfs/domain.ts';
 
 /** What came is no message of the domain name system. The only error of this codec. */
 export class Malformed extends Error {}
@@ -10,8 +10,8 @@ export const HEADER = 12;
 /** Compression makes much text out of few octets; an answer that makes more than this is an attack. */
 const MAX_TEXT = 256 * 1024;
 
-/** Of a name, with as many pointers as it might have labels. */
-const MAX_LENGTH = 255 + 127;
+/** Pointers in a name: as many as labels, if each led to one. */
+const MAX_POINTERS = 127;
 
 /** Reads on through a message, never beyond its end. */
 export class Reader {
@@ -67,6 +67,7 @@ export class Reader {
   name(): string {
     const labels: string[] = [];
     let length = 1;
+    let pointers = 0;
     let at = this.at;
     let lowest = at;
     let end = 0;
@@ -75,8 +76,7 @@ export class Reader {
         const to = ((octet & 0x3f) << 8) | this.octet(at);
         if (end === 0) end = at + 1;
         if (to >= lowest || to < HEADER) throw new Malformed('a pointer that does not lead back');
-        // One that leads to another pointer counts as a label, and so they are few.
-        length++;
+        if (++pointers > MAX_POINTERS) throw new Malformed('pointers to pointers');
         lowest = to;
         at = to;
       } else {
@@ -86,7 +86,7 @@ export class Reader {
         labels.push(labelText(this.message.toString('latin1', at, at + octet)));
         at += octet;
       }
-      if (length > MAX_LENGTH) throw new Malformed('a name of more than 255 octets');
+      if (length > MAX_NAME) throw new Malformed('a name of more than 255 octets');
     }
     this.at = end === 0 ? at : end;
     const name = labels.length === 0 ? '.' : labels.join('.');

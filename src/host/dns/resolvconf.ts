@@ -99,7 +99,7 @@ export function parseNameServer(text: string): NameServer | undefined {
 
 /** The names that a name may mean, in the order to try them: one that ends in a dot means itself. */
 export function candidates(name: string, { search, ndots }: ResolvConf): string[] {
-  if (name.endsWith('.')) return [name.slice(0, -1)];
+  if (name.endsWith('.')) return [name];
   const searched = search.map(domain => `${name}.${domain}`);
   const dots = name.split('.').length - 1;
   return dots >= ndots ? [name, ...searched] : [...searched, name];

@@ -1,8 +1,9 @@
 /** Names as this host knows them: its file of hosts, then its name servers. */
 import type { Signal } from '../../abort.ts';
 import { formatIp, parseIp, type Ip } from '../../netfs/address.ts';
-import { domainKey, domainOctets, reverseName } from '../../netfs/domain.ts';
+import { canonicalName, domainKey, domainOctets, reverseName } from '../../netfs/domain.ts';
 import { FsError } from '../../netfs/error.ts';
+import type { ResolverSettings } from '../../netfs/ndb/prefill.ts';
 import {
   ALL,
   firstOf,
@@ -49,15 +50,21 @@ export class HostResolver implements Resolver {
     this.exchange = new Exchange(options);
   }
 
-  domains(): readonly string[] {
-    return this.conf.get().search;
+  /** Whom it asks, and where it searches. */
+  settings(): ResolverSettings {
+    const { servers, search } = this.conf.get();
+    return { servers: (this.servers ?? servers).map(({ address }) => address), search };
+  }
+
+  domains(name: string): readonly string[] {
+    return this.knownAddresses(name).length > 0 ? [] : this.conf.get().search;
   }
 
   async records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]> {
     const number = typeNumber(type);
     if (number === undefined) throw new FsError('Enorecord', `there is no type ${type}`);
     const ip = number === TYPE.ptr ? parseIp(name) : undefined;
-    const plain = ip === undefined ? withoutDot(name) : reverseName(ip);
+    const plain = ip === undefined ? checked(name) : reverseName(ip);
     const known = this.known(plain, number);
     if (known.length > 0) return known.map(written);
     if (isLocalhost(domainKey(plain))) throw new FsError('Enorecord', `${plain} is this machine`);
@@ -68,9 +75,11 @@ export class HostResolver implements Resolver {
   async addresses(name: string, signal: Signal): Promise<readonly HostAddress[]> {
     const ip = parseIp(name);
     if (ip !== undefined) return [{ ip, ttl: Infinity }];
-    const known = this.knownAddresses(withoutDot(name));
+    const known = this.knownAddresses(checked(name));
     if (known.length > 0) return known.map(ip => ({ ip, ttl: Infinity }));
-    return firstOf(candidates(name, this.conf.get()), candidate => this.hostAddresses(candidate, signal));
+    return firstOf(candidates(name, this.conf.get()), candidate =>
+      this.hostAddresses(checked(candidate), signal),
+    );
   }
 
   // ---- what the host knows by itself ------------------------------------------------------------
@@ -93,11 +102,9 @@ export class HostResolver implements Resolver {
   // ---- what the name servers know ---------------------------------------------------------------
 
   private ask(name: string, type: number, signal: Signal): Promise<Answer> {
-    const octets = domainOctets(name);
-    if (octets === undefined) return Promise.reject(new FsError('Enoname', `'${name}' is no domain name`));
     const conf = this.conf.get();
     const manner = this.servers === undefined ? conf : { ...conf, servers: this.servers };
-    return this.exchange.ask({ name: octets, type }, manner, signal);
+    return this.exchange.ask({ name: domainOctets(name)!, type }, manner, signal);
   }
 
   /** The records behind a name's aliases, and the aliases first. An answer may hold several, or the next must be asked for. */
@@ -188,6 +195,9 @@ function orNothing(error: unknown, name: FsError['name']): AnswerRecord[] {
   throw error;
 }
 
-/** The root is a dot. */
-const withoutDot = (name: string): string =>
-  name.length > 1 && name.endsWith('.') ? name.slice(0, -1) : name;
+/** As the network writes it. */
+function checked(name: string): string {
+  const canonical = canonicalName(name);
+  if (canonical === undefined) throw new FsError('Enoname', `'${name}' is no domain name`);
+  return canonical;
+}

@@ -36,10 +36,11 @@ export function overUdp(server: NameServer, query: Buffer, wait: Wait): Promise<
       if (isAnswerTo(message, query)) done(message);
       else if (++strays >= MAX_STRAYS) done('many datagrams that are no answer');
     });
-    socket.connect(server.port, server.address, () => socket.send(query));
+    socket.on('connect', () => socket.send(query));
+    socket.connect(server.port, server.address);
     return () => {
       // What it was about to tell comes too late: nothing can be sent any more.
-      socket.removeAllListeners();
+      socket.removeAllListeners().on('error', () => {});
       socket.close();
     };
   });

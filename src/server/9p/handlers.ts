@@ -31,10 +31,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Twalk: walk,
   Tread: read,
   Twrite: write,
-  Tclunk: (session, { fid, tag }, request) => {
-    clunk(session, fid, request);
-    return { type: 'Rclunk', tag };
-  },
+  Tclunk: flushAndClunk,
   // remove(5): the fid is clunked even if the remove fails, and here it always does.
   Tremove: (session, { fid }, request) => {
     clunk(session, fid, request);
@@ -52,7 +49,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Twstat: (session, m, request) => {
     const fid = use(session, m.fid, request);
     const change = statChange(fid.node, m.stat, session.options.users);
-    return then(fid.mount.wstat(fid.node, change, request), () => {
+    return then(fid.mount.wstat(fid.node, change, request, fid.handle), () => {
       truncated(fid, change);
       return { type: 'Rwstat', tag: m.tag };
     });
@@ -71,7 +68,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Tsetattr: (session, m, request) => {
     const fid = use(session, m.fid, request);
     const change = attributeChange(m, session.options.users);
-    return then(fid.mount.wstat(fid.node, change, request), () => {
+    return then(fid.mount.wstat(fid.node, change, request, fid.handle), () => {
       truncated(fid, change);
       return { type: 'Rsetattr', tag: m.tag };
     });
@@ -253,6 +250,21 @@ function arrive(session: Session, fid: Fid, newfid: number, node: Node, request:
   return fid;
 }
 
+/** clunk(5): the fid is gone even if what was written could not come into force, which the error says. */
+function flushAndClunk(
+  session: Session,
+  { fid, tag }: Message<'Tclunk'>,
+  request: Request,
+): Awaitable<Answer> {
+  const { handle, caller } = session.fids.get(fid);
+  request.caller = caller;
+  const flushed = attempt<void>(
+    () => handle?.flush?.(request),
+    () => clunk(session, fid, request),
+  );
+  return then(flushed, () => ({ type: 'Rclunk', tag }));
+}
+
 function clunk(session: Session, number: number, request: Request): void {
   const fid = session.fids.remove(number);
   fid.busy++;
@@ -285,12 +297,18 @@ function openMode(mode: number): OpenMode {
 /** Linux's open flags as 9P2000.L sends them (asm-generic/fcntl.h). */
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
+const O_APPEND = 0o2000;
 const O_DIRECTORY = 0o200000;
 
 function linuxOpenMode(flags: number): OpenMode {
   const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
   if (access === 3) throw new FsError('Ebadarg');
-  return { read: access !== 1, write: access !== 0, truncate: (flags & O_TRUNC) !== 0 };
+  return {
+    read: access !== 1,
+    write: access !== 0,
+    truncate: (flags & O_TRUNC) !== 0,
+    append: (flags & O_APPEND) !== 0,
+  };
 }
 
 function open(

@@ -9,7 +9,7 @@ import { isDir, type Awaitable, type Handle, type OpenMode } from '../../netfs/n
 import { DirReader, type PutEntry } from '../dirreader.ts';
 import { attributeChange, attributes, entryOf } from './attributes.ts';
 import { putDirent, putDirentPlus } from './dirents.ts';
-import { FOPEN, INIT, MAX_PAGES, MAX_TRANSFER, POLL_SCHEDULE_NOTIFY, VERSION } from './kernel.ts';
+import { FATTR, FOPEN, INIT, MAX_PAGES, MAX_TRANSFER, POLL_SCHEDULE_NOTIFY, VERSION } from './kernel.ts';
 import type { Body, Op, ReplyBody, ReplyName } from './kernel.ts';
 import type { Entry } from './nodeids.ts';
 import { pollBits } from './poll.ts';
@@ -47,8 +47,8 @@ export const HANDLERS: { readonly [N in Op]: Handler<N> } = {
   READDIRPLUS: (session, m, request) => directory(session, m, request, putDirentPlus(session.nodeids)),
   RELEASE: release,
   RELEASEDIR: release,
-  // close(2), fsync(2): what was written is with the network already.
-  FLUSH: () => undefined,
+  FLUSH: flush,
+  // fsync(2): what was written is with the network already, or waits for close(2).
   FSYNC: () => undefined,
   FSYNCDIR: () => undefined,
   SYNCFS: () => undefined,
@@ -127,7 +127,8 @@ function getattr(session: FuseSession, _m: Body<'GETATTR'>, request: Request): A
 function setattr(session: FuseSession, m: Body<'SETATTR'>, request: Request): Awaitable<Answer> {
   const entry = reached(session, request);
   const change = attributeChange(m, session.users);
-  return then(session.mount.wstat(entry.node, change, request), () => attr(entry));
+  const handle = m.valid & FATTR.FH ? session.files.get(m.fh).handle : undefined;
+  return then(session.mount.wstat(entry.node, change, request, handle), () => attr(entry));
 }
 
 const attr = ({ node }: Entry): Answer => ({ struct: 'attr', body: attributes(node.stat()) });
@@ -178,6 +179,7 @@ const X = 1;
 /** asm-generic/fcntl.h */
 const O_ACCMODE = 3;
 const O_TRUNC = 0o1000;
+const O_APPEND = 0o2000;
 const O_NONBLOCK = 0o4000;
 
 const READ_ONLY: OpenMode = { read: true, write: false, truncate: false };
@@ -185,7 +187,12 @@ const READ_ONLY: OpenMode = { read: true, write: false, truncate: false };
 function linuxOpenMode(flags: number): OpenMode {
   const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
   if (access === 3) throw new FsError('Ebadarg');
-  return { read: access !== 1, write: access !== 0, truncate: (flags & O_TRUNC) !== 0 };
+  return {
+    read: access !== 1,
+    write: access !== 0,
+    truncate: (flags & O_TRUNC) !== 0,
+    append: (flags & O_APPEND) !== 0,
+  };
 }
 
 function open(session: FuseSession, mode: OpenMode, flags: number, request: Request): Awaitable<Answer> {
@@ -209,12 +216,19 @@ function open(session: FuseSession, mode: OpenMode, flags: number, request: Requ
 
 function openFlags(handle: Handle): number {
   if (isDir(handle.node)) return 0;
-  return FOPEN.DIRECT_IO | FOPEN.NOFLUSH | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
+  const quiet = handle.flush === undefined ? FOPEN.NOFLUSH : 0;
+  return FOPEN.DIRECT_IO | quiet | (handle.stream || handle.messages === true ? FOPEN.STREAM : 0);
 }
 
 /** At the end of the server what has begun is finished, and nothing begins. */
 function mayBegin(session: FuseSession): void {
   if (session.isEnding) throw new FsError('Ehungup', 'the server ends');
+}
+
+/** close(2) of one of the descriptors of an open file. */
+function flush(session: FuseSession, { fh }: Body<'FLUSH'>, request: Request): Awaitable<Answer> {
+  const done = session.files.get(fh).handle.flush?.(request);
+  return done instanceof Promise ? done.then(() => undefined) : undefined;
 }
 
 function release(session: FuseSession, { fh }: { readonly fh: number }): Answer {

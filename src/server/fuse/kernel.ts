@@ -258,7 +258,7 @@ export const FOPEN = {
 } as const;
 
 /** Of SETATTR's valid. */
-export const FATTR = { MODE: 1, UID: 2, GID: 4, SIZE: 8, ATIME: 16, MTIME: 32 } as const;
+export const FATTR = { MODE: 1, UID: 2, GID: 4, SIZE: 8, ATIME: 16, MTIME: 32, FH: 64 } as const;
 
 /** Of POLL's flags: tell when it becomes ready. */
 export const POLL_SCHEDULE_NOTIFY = 1;

@@ -1,7 +1,7 @@
 /** TCP. Nobody is authenticated here: an attach is by `none`, unless the operator trusts the network. */
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { formatIp, isLoopback, parseIp, type Endpoint as Address, type Ip } from '../../netfs/address.ts';
-import { resolve } from '../../host/resolver.ts';
+import { HostResolver } from '../../host/dns/resolver.ts';
 import { unauthenticated, type Peer } from '../../policy/identity.ts';
 import { client, DoorError, type Door, type OnClient } from './door.ts';
 
@@ -44,10 +44,10 @@ export function tcpDoorOn(server: Server, options: TcpOptions, onClient: OnClien
 async function addressOf(host: string): Promise<Ip> {
   const ip = host === '*' ? parseIp('::') : parseIp(host);
   if (ip !== undefined) return ip;
-  const found = await resolve(host, AbortSignal.timeout(10_000)).catch(() => []);
+  const found = await new HostResolver().addresses(host, AbortSignal.timeout(10_000)).catch(() => []);
   if (found[0] === undefined)
     throw new DoorError(`tcp!${host}: no such host; write an address, for example 127.0.0.1`);
-  return found[0];
+  return found[0].ip;
 }
 
 /** Refuses what others reach and nobody trusts; to be asked before listening. */

@@ -17,6 +17,8 @@ const MOST_REPEATED = 16;
 export class TextReader implements Handle {
   readonly node: Node;
   readonly stream = false;
+  readonly flush: Handle['flush'];
+  readonly truncate: Handle['truncate'];
   private readonly inner: Handle;
   private readonly inode: Inode;
   /** Where the client asks on after a short reply, in the same read(2). */
@@ -28,6 +30,8 @@ export class TextReader implements Handle {
     this.node = inner.node;
     this.inner = inner;
     this.inode = inode;
+    this.flush = inner.flush?.bind(inner);
+    this.truncate = inner.truncate?.bind(inner);
   }
 
   read(offset: number, reply: Reply, req: Req): Awaitable<number> {

@@ -1,0 +1,178 @@
+/**
+ * Names as this /net knows them: what its own database says, or else what the host finds. Who asks for
+ * a name, by whatever file, needs to be one who may read and write the file dns.
+ */
+import { abortable, type Signal } from '../abort.ts';
+import { formatIp, parseIp, type Ip } from './address.ts';
+import { FsError } from './error.ts';
+import { isNetwork, valuesOf, type Database } from './ndb/database.ts';
+import type { Entry } from './ndb/parse.ts';
+import { isMissing, RECORD_TYPES, type HostAddress, type Resolver, type ResourceRecord } from './resolver.ts';
+import { reverseAddress, reverseName } from './domain.ts';
+import type { Caller } from '../policy/identity.ts';
+import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
+
+export interface NamesOptions {
+  readonly authority: Authority;
+  /** The database as it is now. */
+  readonly database: () => Database;
+  /** Knows what the database does not. */
+  readonly resolver: Resolver;
+}
+
+/** Aliases of aliases in the database. */
+const MOST_ALIASES = 8;
+
+/** What an editable file says is true until it is edited. */
+const TTL = Infinity;
+
+export class Names implements Resolver {
+  /** The file dns, whose permissions are the right to ask for names. */
+  file: { readonly permissions: Permissions };
+  private readonly options: NamesOptions;
+
+  constructor(options: NamesOptions) {
+    this.options = options;
+    const { owner } = options.authority;
+    this.file = { permissions: { owner, gid: owner.gid, mode: 0o600 } };
+  }
+
+  /** Eperm for who may not ask for names. */
+  check(caller: Caller): void {
+    if (this.options.authority.allows(caller, this.file.permissions, R | W)) return;
+    throw new FsError('Eperm', 'names need read and write permission on dns; an address does not');
+  }
+
+  /** The addresses of a host for somebody who asks; errors as of `addresses`, and Eperm. */
+  async lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
+    this.check(caller);
+    return abortable(this.addresses(name, signal), signal);
+  }
+
+  /** Where a connect to a host may go, for somebody who asks. Errors: Enotrans, Edns, Eperm. */
+  async destinations(name: string, caller: Caller, signal: Signal): Promise<readonly Ip[]> {
+    try {
+      return (await this.lookup(name, caller, signal)).map(({ ip }) => ip);
+    } catch (error) {
+      throw isMissing(error) ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;
+    }
+  }
+
+  // ---- Resolver -----------------------------------------------------------------------------------
+
+  async records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]> {
+    return this.follow(canonical(name), typeName(type), signal, MOST_ALIASES);
+  }
+
+  private async follow(
+    name: string,
+    type: string,
+    signal: Signal,
+    aliases: number,
+  ): Promise<readonly ResourceRecord[]> {
+    const entries = this.entriesOf(name);
+    const found = [...pointers(name, type, this.options.database()), ...recordsOf(entries, name, type)];
+    if (found.length > 0) return found;
+    const [alias] = recordsOf(entries, name, 'cname');
+    if (alias === undefined) return this.options.resolver.records(name, type, signal);
+    if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
+    return [alias, ...(await this.follow(canonical(alias.value), type, signal, aliases - 1))];
+  }
+
+  /** The database's, then the host's. */
+  domains(name: string): readonly string[] {
+    return [...new Set([...this.ownDomains(), ...(this.options.resolver.domains?.(name) ?? [])])];
+  }
+
+  private ownDomains(): string[] {
+    return this.options.database().entries.flatMap(entry => valuesOf(entry, 'dnsdomain'));
+  }
+
+  async addresses(name: string, signal: Signal): Promise<readonly HostAddress[]> {
+    return this.addressesOf(canonical(name), signal, MOST_ALIASES);
+  }
+
+  private async addressesOf(name: string, signal: Signal, aliases: number): Promise<readonly HostAddress[]> {
+    const entries = this.entriesOf(name);
+    const found = [...new Set(entries.flatMap(ipsOf))].flatMap(value => parseIp(value) ?? []);
+    if (found.length > 0) {
+      return found.sort((a, b) => a.family - b.family).map(ip => ({ ip, ttl: TTL }));
+    }
+    const alias = entries.flatMap(entry => valuesOf(entry, 'cname'))[0];
+    if (alias === undefined) return this.options.resolver.addresses(name, signal);
+    if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
+    return this.addressesOf(canonical(alias), signal, aliases - 1);
+  }
+
+  /** A system's by its name, or a domain's; a short name also in the database's own domains. */
+  private entriesOf(name: string): readonly Entry[] {
+    // RFC 6761, 6.3: those are this machine, whatever a database says.
+    if (name === 'localhost' || name.endsWith('.localhost')) return [];
+    const database = this.options.database();
+    const short = !name.includes('.');
+    const domains = short ? this.ownDomains() : [];
+    const found = [
+      ...(short ? database.search('sys', name) : []),
+      ...[name, ...new Set(domains.map(domain => `${name}.${domain}`))].flatMap(full =>
+        database.search('dom', full),
+      ),
+    ];
+    return [...new Set(found)].filter(entry => !isNetwork(entry));
+  }
+}
+
+const canonical = (name: string): string => name.toLowerCase().replace(/(?<=.)\.$/, '');
+
+/** `ip` for 1. */
+function typeName(type: string): string {
+  return Object.entries(RECORD_TYPES).find(([, number]) => String(number) === type)?.[0] ?? type;
+}
+
+// ---- records that a database can say --------------------------------------------------------------
+
+/** The values of an entry by type, as dns(8) writes them; the attributes are ndb(8)'s. */
+const VALUES: Readonly<Record<string, (entry: Entry) => string[]>> = {
+  ip: entry => ipsOf(entry).filter(value => parseIp(value)?.family === 4),
+  ipv6: entry => ipsOf(entry).filter(value => parseIp(value)?.family === 6),
+  cname: entry => valuesOf(entry, 'cname'),
+  ns: entry => valuesOf(entry, 'ns'),
+  txt: entry => [...valuesOf(entry, 'txt'), ...valuesOf(entry, 'txtrr')],
+  mx: entry => onLines(entry, 'mx', ['pref']),
+  srv: entry => onLines(entry, 'srv', ['pri', 'weight', 'port']),
+};
+
+function recordsOf(entries: readonly Entry[], name: string, type: string): ResourceRecord[] {
+  const types = type === 'all' ? Object.keys(VALUES) : Object.hasOwn(VALUES, type) ? [type] : [];
+  return types.flatMap(each => {
+    const values = new Set(entries.flatMap(VALUES[each]!));
+    return [...values].map(value => ({ name, type: each, value, ttl: TTL }));
+  });
+}
+
+/** Every address, in one form. */
+function ipsOf(entry: Entry): string[] {
+  const written = [...valuesOf(entry, 'ip'), ...valuesOf(entry, 'ipv6')];
+  return written.flatMap(value => {
+    const ip = parseIp(value);
+    return ip === undefined ? [] : [formatIp(ip)];
+  });
+}
+
+/** `N M VALUE`: what stands on the line of a tuple; 0 where it does not. */
+function onLines(entry: Entry, attr: string, others: readonly string[]): string[] {
+  return entry.flatMap(line =>
+    valuesOf([line], attr).map(value =>
+      [...others.map(other => valuesOf([line], other)[0] ?? '0'), value].join(' '),
+    ),
+  );
+}
+
+/** Whose an address is. */
+function pointers(name: string, type: string, database: Database): ResourceRecord[] {
+  if (type !== 'ptr' && type !== 'all') return [];
+  const ip = parseIp(name) ?? reverseAddress(name);
+  if (ip === undefined) return [];
+  const hosts = database.search('ip', formatIp(ip)).filter(entry => !isNetwork(entry));
+  const values = new Set(hosts.flatMap(entry => valuesOf(entry, 'dom')));
+  return [...values].map(value => ({ name: reverseName(ip), type: 'ptr', value, ttl: TTL }));
+}

@@ -1,0 +1,76 @@
+/** The file ndb: the network database of this /net, which its owner edits. */
+import { EditHandle, cut, type Document } from '../editing.ts';
+import { FsError } from '../error.ts';
+import { permissionChange, statOf } from '../file.ts';
+import { QTFILE, type DirNode, type Handle, type Node } from '../node.ts';
+import type { OpenMode, Qid, Req, Stat, StatChange } from '../node.ts';
+import { DIRECTORIES, qidPath, ROOT_FILES } from '../qid.ts';
+import { Database } from './database.ts';
+import { parse } from './parse.ts';
+import type { Authority, Permissions } from '../../policy/permissions.ts';
+
+/** 9front's, devip.c: a database has fewer bytes. */
+const LIMIT = 32_768;
+
+export class NdbFile implements Node, Document {
+  readonly parent: DirNode;
+  readonly permissions: Permissions;
+  readonly limit = LIMIT;
+  content: Buffer;
+  /** What the content says. */
+  database: Database;
+  private readonly authority: Authority;
+  private readonly now: () => number;
+  private version = 0;
+  private changed: number;
+
+  /** `now` in seconds since the epoch; `text` must be sound. */
+  constructor(
+    parent: DirNode,
+    { authority, now }: { authority: Authority; now: () => number },
+    text: string,
+  ) {
+    this.parent = parent;
+    this.authority = authority;
+    this.now = now;
+    const { owner } = authority;
+    this.permissions = { owner, gid: owner.gid, mode: 0o644 };
+    this.content = Buffer.from(text);
+    this.database = new Database(parse(this.content));
+    this.changed = now();
+  }
+
+  get qid(): Qid {
+    const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES.ndb);
+    return { type: QTFILE, vers: this.version, path };
+  }
+
+  stat(): Stat {
+    return { ...statOf(this, 'ndb', this.changed), length: this.content.length };
+  }
+
+  open(mode: OpenMode): Handle {
+    return new EditHandle(this, this, mode);
+  }
+
+  wstat(change: StatChange, req: Req): void {
+    if (change.name !== undefined) throw new FsError('Eperm');
+    const shorter = change.length === undefined ? undefined : cut(this.content, change.length);
+    if (shorter !== undefined) this.judge(shorter);
+    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+    if (shorter !== undefined && shorter.length < this.content.length) this.commit(shorter);
+  }
+
+  // ---- what EditHandle asks -----------------------------------------------------------------------
+
+  judge(text: Buffer): void {
+    parse(text);
+  }
+
+  commit(text: Buffer): void {
+    this.database = new Database(parse(text));
+    this.content = text;
+    this.version++;
+    this.changed = this.now();
+  }
+}
