@@ -8,7 +8,7 @@ import { FsError } from './error.ts';
 import { isNetwork, valuesOf, type Database } from './ndb/database.ts';
 import type { Entry } from './ndb/parse.ts';
 import { isMissing, RECORD_TYPES, type HostAddress, type Resolver, type ResourceRecord } from './resolver.ts';
-import { reverseAddress, reverseName } from './domain.ts';
+import { domainKey, reverseAddress, reverseName } from './domain.ts';
 import type { Caller } from '../policy/identity.ts';
 import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
 
@@ -105,7 +105,8 @@ export class Names implements Resolver {
   }
 
   /** A system's by its name, or a domain's; a short name also in the database's own domains. */
-  private entriesOf(name: string): readonly Entry[] {
+  private entriesOf(asked: string): readonly Entry[] {
+    const name = domainKey(asked);
     // RFC 6761, 6.3: those are this machine, whatever a database says.
     if (name === 'localhost' || name.endsWith('.localhost')) return [];
     const database = this.options.database();
@@ -121,7 +122,8 @@ export class Names implements Resolver {
   }
 }
 
-const canonical = (name: string): string => name.toLowerCase().replace(/(?<=.)\.$/, '');
+/** Without its final dot; its case is the asker's. */
+const canonical = (name: string): string => name.replace(/(?<=.)\.$/, '');
 
 /** `ip` for 1. */
 function typeName(type: string): string {

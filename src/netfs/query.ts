@@ -68,9 +68,13 @@ export class QueryFile implements Node {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
+const NEWLINE = Buffer.from('\n');
+
 /**
  * Answers lie one behind the other, and a read never crosses from one to the next. They begin at offset
- * 0, for who seeks back, and as well where the question ended, for a shell, which cannot.
+ * 0, for who seeks back, and as well where the question ended, for a shell, which cannot: to it they
+ * are lines.
  */
 class QueryHandle implements Handle {
   readonly node: Node;
@@ -108,10 +112,12 @@ class QueryHandle implements Handle {
 
   read(offset: number, reply: Reply): number {
     this.base = offset === 0 ? 0 : (this.base ?? (offset === this.asked ? offset : 0));
-    let at = offset - this.base;
+    const end = this.base === 0 ? NOTHING : NEWLINE;
+    let at = Math.max(offset - this.base, 0);
     for (const answer of this.answers) {
-      if (at < answer.length) return readText(answer, Math.max(at, 0), reply);
-      at -= answer.length;
+      const length = answer.length + end.length;
+      if (at < length) return readText(end === NOTHING ? answer : Buffer.concat([answer, end]), at, reply);
+      at -= length;
     }
     return 0;
   }

@@ -1,7 +1,9 @@
 /** What Plan 9's netstat reads, and how. net-contract 8.6. */
 import assert from 'node:assert/strict';
 import { netstat } from '../../src/client/index.ts';
+import type { ServerOptions } from '../../src/server/server.ts';
 import { forEachDialect, forEachDoor, type Fixture } from '../support/fixture.ts';
+import { facts } from '../support/machine.ts';
 import type { Tree } from '../support/tree.ts';
 import { endpoint, open, read } from './libc.ts';
 
@@ -46,42 +48,58 @@ async function lines({ client }: Fixture): Promise<Line[]> {
   return found;
 }
 
-forEachDoor("Plan 9's netstat", t => {
-  it('finds nothing where there was no conversation yet', async () => {
-    assert.deepEqual(await lines(t), []);
-  });
+/** Interfaces are listed as conversations of ipifc, as on Plan 9; here there are none. */
+const options = (): ServerOptions => ({ facts: facts([]) });
 
-  it('finds every conversation, closed ones too, with owner, state and both ends', async () => {
-    const { port } = await t.announce();
-    const { socket } = await t.connect();
-    await (await t.clone()).ctl.close();
-    const { uid, name } = t.server.owner;
-    const owner = (await t.client.stat('tcp/0')).owner === undefined ? uid : name;
-    const of = (number: string, state: string, local: string, remote: string): Line => ({
-      ...{ protocol: 'tcp', number, owner, state, local, remote },
+forEachDoor(
+  "Plan 9's netstat",
+  t => {
+    it('finds nothing where there was no conversation yet', async () => {
+      assert.deepEqual(await lines(t), []);
     });
-    assert.deepEqual(await lines(t), [
-      of('0', 'Listen', `127.0.0.1 ${port}`, ':: 0'),
-      of('1', 'Established', `127.0.0.1 ${socket.remotePort}`, `127.0.0.1 ${socket.localPort}`),
-      of('2', 'Closed', ':: 0', ':: 0'),
-    ]);
-  });
-});
 
-forEachDialect('the netstat of this client', t => {
-  it("finds the same as Plan 9's", async () => {
-    await t.announce();
-    await t.connect();
-    await (await t.clone()).ctl.close();
-    const ours = (await netstat(t.client, { all: true })).map(({ number, state, local, remote }) => ({
-      ...{ number: String(number), state, local: local.replace('!', ' '), remote: remote.replace('!', ' ') },
-    }));
-    const theirs = (await lines(t)).map(({ number, state, local, remote }) => ({
-      number,
-      state,
-      local,
-      remote,
-    }));
-    assert.deepEqual(ours, theirs);
-  });
-});
+    it('finds every conversation, closed ones too, with owner, state and both ends', async () => {
+      const { port } = await t.announce();
+      const { socket } = await t.connect();
+      await (await t.clone()).ctl.close();
+      const { uid, name } = t.server.owner;
+      const owner = (await t.client.stat('tcp/0')).owner === undefined ? uid : name;
+      const of = (number: string, state: string, local: string, remote: string): Line => ({
+        ...{ protocol: 'tcp', number, owner, state, local, remote },
+      });
+      assert.deepEqual(await lines(t), [
+        of('0', 'Listen', `127.0.0.1 ${port}`, ':: 0'),
+        of('1', 'Established', `127.0.0.1 ${socket.remotePort}`, `127.0.0.1 ${socket.localPort}`),
+        of('2', 'Closed', ':: 0', ':: 0'),
+      ]);
+    });
+  },
+  options,
+);
+
+forEachDialect(
+  'the netstat of this client',
+  t => {
+    it("finds the same as Plan 9's", async () => {
+      await t.announce();
+      await t.connect();
+      await (await t.clone()).ctl.close();
+      const ours = (await netstat(t.client, { all: true })).map(({ number, state, local, remote }) => ({
+        ...{
+          number: String(number),
+          state,
+          local: local.replace('!', ' '),
+          remote: remote.replace('!', ' '),
+        },
+      }));
+      const theirs = (await lines(t)).map(({ number, state, local, remote }) => ({
+        number,
+        state,
+        local,
+        remote,
+      }));
+      assert.deepEqual(ours, theirs);
+    });
+  },
+  options,
+);

@@ -42,22 +42,22 @@ describe('a shell in a mount', function () {
     assert.equal(await says(script, shell), text, script);
 
   it('asks cs with echo and reads one answer a read, one question after the other', async () => {
-    const one = 'dd bs=8192 count=1 status=none <&6; echo';
+    const one = 'read -r answer <&6; echo "$answer"';
     for (const shell of ['bash', 'sh']) {
       await isSaid(
         `echo 'dom=two.example ip=192.0.2.1 ip=192.0.2.2' > ndb
         exec 6<>cs
-        echo 'tcp!192.0.2.7!http' >&6; cat <&6; echo
-        echo 'tcp!two.example!9fs' >&6; ${one}; ${one}; ${one}
-        echo 'tcp![2001:db8::1]!https' >&6; cat <&6; echo
+        echo 'tcp!192.0.2.7!http' >&6; cat <&6
+        echo 'tcp!two.example!9fs' >&6; ${one}; ${one}; cat <&6
+        echo 'tcp![2001:db8::1]!https' >&6; cat <&6
         echo '!protocol=udp' >&6; cat <&6`,
         [
           `${dir}/tcp/clone 192.0.2.7!80`,
           `${dir}/tcp/clone 192.0.2.1!564`,
           `${dir}/tcp/clone 192.0.2.2!564`,
-          '',
           `${dir}/tcp/clone 2001:db8::1!443`,
           'protocol=udp ipv4proto=17',
+          '',
         ].join('\n'),
         shell,
       );
@@ -69,7 +69,7 @@ describe('a shell in a mount', function () {
       `exec 3<>tcp/clone; read -r -u3 n; echo 'announce 127.0.0.1!0' >&3
       port=$(cut -d! -f2 tcp/$n/local)
       exec 6<>cs; echo "tcp!localhost!$port" >&6
-      set -- $(dd bs=8192 count=1 status=none <&6)
+      read -r clone address <&6; set -- "$clone" "$address"
       exec 4<>$1; read -r -u4 m; echo "connect $2" >&4
       head -c 11 tcp/$m/status`,
       'Established',
@@ -120,7 +120,7 @@ END
     await isSaid(
       `printf 'sys=printer ip=192.0.2.44\\n' >> ndb
       exec 6<>cs; echo 'tcp!printer!printer' >&6; cat <&6`,
-      `${dir}/tcp/clone 192.0.2.44!515`,
+      `${dir}/tcp/clone 192.0.2.44!515\n`,
     );
   });
 });

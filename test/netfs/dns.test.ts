@@ -137,12 +137,25 @@ function hex(text: string): string {
 }
 
 /** Every answer until the end, one a read. */
-async function readAnswers(file: OpenFile): Promise<string[]> {
+/** As a shell reads them, behind the question: lines. */
+async function readLines(file: OpenFile): Promise<string[]> {
   const answers: string[] = [];
   for (;;) {
-    const answer = await file.read(8192);
+    const answer = (await file.read(8192)).toString();
+    if (answer === '') return answers;
+    assert.match(answer, /\n$/);
+    answers.push(answer.slice(0, -1));
+  }
+}
+
+/** As Plan 9's programs read them, which seek back. */
+async function readAnswers(file: OpenFile): Promise<string[]> {
+  const answers: string[] = [];
+  for (let offset = 0; ;) {
+    const answer = await file.read(8192, offset);
     if (answer.length === 0) return answers;
     answers.push(answer.toString());
+    offset += answer.length;
   }
 }
 
@@ -245,13 +258,13 @@ describe('/net/dns', () => {
         const file = await t.client.open('dns', 'rw');
         for (const [question, ...answers] of ANSWERS.slice(0, 6)) {
           await file.write(`${question}\n`);
-          assert.deepEqual((await readAnswers(file)).sort(), answers);
+          assert.deepEqual((await readLines(file)).sort(), answers);
         }
         // Without reading to the end.
         await file.write('example.test mx');
         await file.read(8192);
         await file.write('six ipv6');
-        assert.deepEqual(await readAnswers(file), ['six.example.test ipv6\t2001:db8::6']);
+        assert.deepEqual(await readLines(file), ['six.example.test ipv6\t2001:db8::6']);
       });
 
       it("stands apart from another opening's", async () => {

@@ -29,7 +29,7 @@ for (const dialect of DIALECTS) {
         await m.ok(
           "echo dom=two.example ip=192.0.2.1 ip=192.0.2.2 > ndb; exec 6<>cs; echo 'tcp!two.example!http' >&6; cat <&6",
         ),
-        '/net/tcp/clone 192.0.2.1!80/net/tcp/clone 192.0.2.2!80',
+        '/net/tcp/clone 192.0.2.1!80\n/net/tcp/clone 192.0.2.2!80\n',
       );
     });
   });

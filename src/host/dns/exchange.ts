@@ -66,14 +66,14 @@ export class Exchange {
     const { servers, timeoutMs: ms, attempts } = manner;
     const first = manner.rotate ? this.asked++ : 0;
     const wait = { ms, timers: this.timers, signal };
-    let why = '';
+    const whys = new Map<string, Why>();
     for (let i = 0; i < attempts * servers.length; i++) {
       const server = servers[(first + i) % servers.length]!;
       const outcome = await this.askOne(server, question, wait);
       if (typeof outcome !== 'string') return outcome;
-      why = `${server.address}!${server.port}: ${outcome}`;
+      whys.set(`${server.address}!${server.port}`, outcome);
     }
-    throw new FsError('Edns', why);
+    throw new FsError('Edns', [...whys].map(([server, why]) => `${server}: ${why}`).join('; '));
   }
 
   /** One server. RFC 6891, 7: one that knows no EDNS says that the query's format is wrong. */
