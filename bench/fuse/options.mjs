@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { places } from './cpus.mjs';
 
 /** What was written, `more` options of parseArgs among it; `cpus` are where things run. */
-export function parseOptions(more, { rounds, profileSeconds }) {
+export function parseOptions(more, { rounds, seconds, profileSeconds }) {
   const string = { type: 'string' };
   const flag = { type: 'boolean', default: false };
   const { values } = parseArgs({
@@ -29,6 +29,6 @@ export function parseOptions(more, { rounds, profileSeconds }) {
     ...values,
     cpus: values['no-pin'] ? {} : places(),
     rounds: positive('rounds', values.quick ? 1 : rounds),
-    seconds: positive('seconds', values.profile ? profileSeconds : values.quick ? 0.2 : 0.4),
+    seconds: positive('seconds', values.profile ? profileSeconds : values.quick ? 0.2 : seconds),
   };
 }

@@ -35,7 +35,7 @@ const WAY_RATIOS = [
 function readOptions() {
   const values = parseOptions(
     { without: { type: 'string' } },
-    { rounds: 9, profileSeconds: PROFILE_SECONDS },
+    { rounds: 9, seconds: 0.4, profileSeconds: PROFILE_SECONDS },
   );
   return {
     ...values,

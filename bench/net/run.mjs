@@ -13,7 +13,7 @@ import { selectNames, tables, workloads } from './workloads.mjs';
 
 const HELP = `usage: node bench/net/run.mjs [options]
   --rounds N         interleaved rounds (5)
-  --seconds S        length of one measurement (0.4)
+  --seconds S        length of one measurement (0.25)
   --only A,B         only these workloads, or those that begin so: ${workloads.map(w => w.name).join(' ')}
   --no-pin           let everything run on any CPU
   --quick            one short round of everything, to see that it works; the figures mean little
@@ -25,7 +25,10 @@ const HELP = `usage: node bench/net/run.mjs [options]
 const PROFILE_SECONDS = 4;
 
 function readOptions() {
-  const values = parseOptions({ path: { type: 'string' } }, { rounds: 5, profileSeconds: PROFILE_SECONDS });
+  const values = parseOptions(
+    { path: { type: 'string' } },
+    { rounds: 5, seconds: 0.25, profileSeconds: PROFILE_SECONDS },
+  );
   return { ...values, names: selectNames(values.only?.split(',') ?? ['']) };
 }
 

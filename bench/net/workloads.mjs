@@ -21,13 +21,19 @@ const datagrams = (name, verb, peer, args, more = {}) => ({
 });
 
 const SIZES = [64, 1400];
+
+/** Of the relay, through FUSE. Each write waits for its answer, while the relay is given them by the dozen. */
+const SEND_AIM = 0.5;
+const RECEIVE_AIM = 0.75;
+const ECHO_AIM = 1;
+
 const HEADERS = { paths: UDP_PATHS.filter(path => path !== 'relay') };
 
 const udp = [
-  ...SIZES.map(size => datagrams(`send-${size}`, 'send', 'sink', ['-z', size], { aim: 1 })),
-  ...SIZES.map(size => datagrams(`receive-${size}`, 'receive', 'source', ['-z', size], { aim: 1 })),
+  ...SIZES.map(size => datagrams(`send-${size}`, 'send', 'sink', ['-z', size], { aim: SEND_AIM })),
+  ...SIZES.map(size => datagrams(`receive-${size}`, 'receive', 'source', ['-z', size], { aim: RECEIVE_AIM })),
   datagrams('flood-64', 'flood', 'source', ['-z', 64]),
-  datagrams('echo-64', 'echo', 'echo', ['-z', 64], { aim: 1, paths: ONE_AT_A_TIME }),
+  datagrams('echo-64', 'echo', 'echo', ['-z', 64], { aim: ECHO_AIM, paths: ONE_AT_A_TIME }),
   datagrams('send-headers', 'send', 'sink', ['-h', '-z', 64], HEADERS),
   datagrams('receive-headers', 'receive', 'source', ['-h', '-z', 64], HEADERS),
   datagrams('echo-headers', 'echo', 'echo', ['-h', '-z', 64], { paths: ['plain', 'fuse', '9p'] }),
@@ -37,7 +43,10 @@ const udp = [
 
 const AT_ONCE = 32;
 
-/** One at a time and many at once; `libc` is how libc is asked the same. */
+/** Of libc's resolver: here a question passes through another process. */
+const DNS_AIM = 0.33;
+
+/** One at a time and many at once; `libc` is how libc is asked the same, where that is some work. */
 const questions = (name, [file, question, answer], libc, aim) =>
   [1, AT_ONCE].map(depth => ({
     name: depth === 1 ? name : `${name}-x${depth}`,
@@ -47,7 +56,7 @@ const questions = (name, [file, question, answer], libc, aim) =>
       depth,
       ...(path === 'libc' ? libc(where) : ['ask', file, question, answer]),
     ],
-    paths: ['libc', 'fuse', '9p'],
+    paths: [...(libc ? ['libc'] : []), 'fuse', '9p'],
     aim,
   }));
 
@@ -55,14 +64,14 @@ const questions = (name, [file, question, answer], libc, aim) =>
 const NAME = 'four.example.test';
 
 const asked = [
-  ...questions('cs-number', ['cs', 'tcp!127.0.0.1!80', '/'], () => ['getaddrinfo', '127.0.0.1', '80']),
+  ...questions('cs-number', ['cs', 'tcp!127.0.0.1!80', '/']),
   ...questions('cs-service', ['cs', 'tcp!127.0.0.1!http', '/'], () => ['getaddrinfo', '127.0.0.1', 'http']),
   ...questions('cs-localhost', ['cs', 'tcp!localhost!80', '/'], () => ['getaddrinfo', 'localhost', '80']),
   ...questions(
     'dns-ip',
     ['dns', `${NAME} ip`, `${NAME} ip\t192.0.2.4`],
     ({ nameServer }) => ['query', nameServer, NAME],
-    0.5,
+    DNS_AIM,
   ),
 ];
 
@@ -71,6 +80,9 @@ const asked = [
 // More dials than this in one go, and the loopback's ports in TIME_WAIT begin to show.
 const MOST_DIALS = 3000;
 const DIAL_DEPTH = 8;
+
+/** Of clone, ctl and data: fewer requests for the same connection. */
+const OPEN_AIM = 1.2;
 
 /** `door` is the way that both kinds of dialling take; the plain socket takes none. */
 const dials = (name, door, depth, aim) => ({
@@ -90,9 +102,9 @@ const dials = (name, door, depth, aim) => ({
 });
 
 const dialled = [
-  dials('dial-fuse', 'fuse', 1, 1),
-  dials('dial-9p', '9p', 1, 1.2),
-  dials(`dial-9p-x${DIAL_DEPTH}`, '9p', DIAL_DEPTH, 1.2),
+  dials('dial-fuse', 'fuse', 1, OPEN_AIM),
+  dials('dial-9p', '9p', 1, OPEN_AIM),
+  dials(`dial-9p-x${DIAL_DEPTH}`, '9p', DIAL_DEPTH),
 ];
 
 // ---- all ------------------------------------------------------------------------------------------------
