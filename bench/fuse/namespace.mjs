@@ -19,7 +19,11 @@ export async function enter(script, args) {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: tmp },
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    // All that is to be ended is in there, and it must have ended before its folder goes.
+    process.removeAllListeners(signal);
+    process.on(signal, () => child.kill(signal));
+  }
   try {
     return await new Promise((resolve, reject) => {
       child.once('error', reject);
@@ -27,6 +31,6 @@ export async function enter(script, args) {
     });
   } finally {
     // From out here the mount points are empty folders, whatever became of the mounts.
-    fs.rmSync(tmp, { recursive: true, force: true });
+    fs.rmSync(tmp, { recursive: true, force: true, maxRetries: 5 });
   }
 }

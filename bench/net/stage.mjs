@@ -37,12 +37,14 @@ const DIALLED = ['plain', 'clone', 'open'];
 const helper = (name, cpu, command, args) => procs.startHelper(name, ...on(cpu, [command, args]));
 const script = (name, cpu, file, ...args) => helper(name, cpu, process.execPath, [beside(file), ...args]);
 
-async function startNameServer(cpu) {
-  const server = await script('the name server', cpu, 'nameserver.mjs');
+async function startNameServer({ tmp, cpus }) {
+  // Its zones go with the run's folder.
+  const command = [`TMPDIR=${tmp}`, process.execPath, beside('nameserver.mjs')];
+  const server = await helper('the name server', cpus.far, 'env', command);
   // It is a grandchild: when there is no time to be polite, nobody else would end it.
   process.on('exit', () => {
     try {
-      process.kill(server.ports[1], 'SIGKILL');
+      process.kill(server.ports[1], 'SIGTERM');
     } catch {
       // it has ended
     }
@@ -57,7 +59,7 @@ const startServer = async stage => {
 
 export async function setStage(options) {
   const { near, far } = options.cpus;
-  const names = await startNameServer(far);
+  const names = await startNameServer(options);
   const peers = await helper('the peer', far, built('peer'), PEERS);
   const relay = await script('the relay', near, 'relay.mjs', ...peers.ports);
   const dialled = await startPeers(DIALLED.map(() => 'hold'));
