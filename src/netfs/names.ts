@@ -126,9 +126,11 @@ export class Names implements Resolver {
 const canonical = (name: string): string => name.replace(/(?<=.)\.$/, '');
 
 /** `ip` for 1. */
-function typeName(type: string): string {
-  return Object.entries(RECORD_TYPES).find(([, number]) => String(number) === type)?.[0] ?? type;
-}
+const typeName = (type: string): string => TYPE_NAMES.get(type) ?? type;
+
+const TYPE_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(RECORD_TYPES).map(([name, number]) => [String(number), name]),
+);
 
 // ---- records that a database can say --------------------------------------------------------------
 
