@@ -305,16 +305,18 @@ forEachDoor('udp connected', t => {
     await t.refuses(conv.ctl.write(`connect ${there.address}`), 'connection in use', 'EBUSY');
   });
 
-  it('bind says which port a connect will come from', async () => {
-    const there = await station(t);
-    const conv = await t.tell('bind 127.0.0.1!0', t.client, 'udp');
-    const port = await localPort(t, conv);
-    assert.notEqual(port, 0);
-    await conv.ctl.write(`connect ${there.address}`);
-    const data = await t.client.open(`${conv.dir}/data`, 'rw');
-    await data.write('from there');
-    assert.equal((await there.next()).from.port, port);
-  });
+  for (const message of ['bind 127.0.0.1!0', 'bind 0', 'bind *']) {
+    it(`bind says which port a connect will come from: ${message}`, async () => {
+      const there = await station(t);
+      const conv = await t.tell(message, t.client, 'udp');
+      const port = await localPort(t, conv);
+      assert.notEqual(port, 0);
+      await conv.ctl.write(`connect ${there.address}`);
+      const data = await t.client.open(`${conv.dir}/data`, 'rw');
+      await data.write('from there');
+      assert.equal((await there.next()).from.port, port);
+    });
+  }
 
   it('ttl and tos are those of its packets', async () => {
     const { conv, data, there } = await connected(t);
