@@ -222,12 +222,18 @@ export class UdpConversation extends Conversation {
     if (reply.count === 0) return 0;
     if (!this.readers.some) {
       const n = this.take(reply);
+      this.watchForMore(socket);
       if (n !== undefined) return n;
     }
     if (req.nonblocking === true) throw new FsError('Eagain');
     const waiting = this.readers.wait(reply, req.signal, this.serve);
     if (this.readers.some) socket.whenReadable(this.serve);
     return waiting;
+  }
+
+  /** Who watches need not ask again before he is told (EPOLLET): when all is taken the next is waited for. */
+  private watchForMore(socket: Datagrams): void {
+    if (this.watchers.some && !socket.waiting()) socket.whenReadable(this.serve);
   }
 
   /** The socket on which datagrams come and go as they are; undefined before there is one. */
@@ -351,7 +357,8 @@ export class UdpConversation extends Conversation {
     const readable = failed || this.socket!.waiting();
     if (watch !== undefined) {
       this.watchers.add(watch);
-      this.socket!.whenReadable(this.serve);
+      // What is there already is no news.
+      if (!readable) this.socket!.whenReadable(this.serve);
     }
     return { readable, writable: true, failed };
   }
