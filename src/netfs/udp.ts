@@ -11,7 +11,6 @@ import {
   isMulticast,
   isUnspecified,
   parseDestination,
-  parseLocal,
   sameIp,
   UNSET,
   type Endpoint,
@@ -20,6 +19,7 @@ import {
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
+  boundEnd,
   destinationsOf,
   firstThatWorks,
   ipArgs,
@@ -150,8 +150,7 @@ export class UdpConversation extends Conversation {
 
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
-    if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
-    this.bound = await this.udp.dialer.probe(parseLocal(args[0]!, 'udp'), 'udp');
+    this.bound = await this.udp.dialer.probe(boundEnd(args, 'udp'), 'udp');
     this.local = this.bound;
   }
 
