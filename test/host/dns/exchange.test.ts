@@ -54,7 +54,7 @@ describe('a question', () => {
       rotate: false,
       ...more,
     };
-    return by.ask(QUESTION, manner, signal);
+    return by.ask(QUESTION, manner, signal, 1);
   }
 
   const fails = (asking: Promise<unknown>, detail: RegExp): Promise<void> =>
