@@ -1,6 +1,6 @@
 // Shows why the packages that one would expect in slashnet are not among its dependencies.
 //
-//   node bench/dependencies/run.mjs [9p] [npm-engines] [ip-cidr] [bottleneck] [fuse-native]
+//   node bench/dependencies/run.mjs [9p] [npm-engines] [ip-cidr] [bottleneck] [fuse-native] [dns]
 //
 // Each package is installed into a new temporary directory, never into the project, and its probe runs
 // in a child of its own process group, which is killed when its time is over: a probe that loops or
@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { npm, say } from './kit.mjs';
 
-const PROBES = ['9p', 'npm-engines', 'ip-cidr', 'bottleneck', 'fuse-native'];
+const PROBES = ['9p', 'npm-engines', 'ip-cidr', 'bottleneck', 'fuse-native', 'dns'];
 const PROBE_MS = 20_000;
 
 const self = fileURLToPath(import.meta.url);

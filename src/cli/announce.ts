@@ -8,7 +8,11 @@ import { clientCommand, withClient, type SessionOptions } from './session.ts';
 
 export function register(program: Command): void {
   clientCommand(program, 'announce', 'wait for calls and run a program for each')
-    .argument('<address>', 'tcp!HOST!PORT; HOST * is every address, PORT 0 a free one', parseAddress)
+    .argument(
+      '<address>',
+      'tcp!HOST!PORT or udp!HOST!PORT; HOST * is every address, PORT 0 a free one',
+      parseAddress,
+    )
     .argument('<command>', 'run for each call, which is its standard input and output')
     .argument('[args...]', "the command's own arguments")
     .passThroughOptions()
@@ -16,6 +20,7 @@ export function register(program: Command): void {
       'after',
       `
 The command finds the call's directory in $net (/net/tcp/3), its two addresses in $LOCAL and $REMOTE.
+By udp each remote that sends is a call, and what is written at once is one datagram.
 The call is closed when the command ends. SIGINT or SIGTERM ends announce and the commands it runs.
 
 Examples:
@@ -37,7 +42,8 @@ async function serveCalls(client: Client, address: string, command: string[]): P
   try {
     const announcement = await announce(client, address);
     process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
-    tell(`announced tcp!${await announcement.local()} as ${announcement.dir}`);
+    const [protocol] = announcement.dir.split('/');
+    tell(`announced ${protocol}!${await announcement.local()} as ${announcement.dir}`);
     await takeCalls(announcement, calls, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) report(`announce ${address}`, error);

@@ -116,7 +116,12 @@ exec 3<>${net}/tcp/clone; n=$(cat <&3)
 echo 'connect 127.0.0.1!${port}' >&3
 exec 4<>${net}/tcp/$n/data
 printf 'GET /from/a/shell HTTP/1.0\\r\\n\\r\\n' >&4
-cat <&4 | tail -n 1`;
+cat <&4 | tail -n 1
+# an address is a file, too: opening it dials
+exec 5<>'${net}/dial/tcp!localhost!${port}'
+printf 'GET /in/one/line HTTP/1.0\\r\\n\\r\\n' >&5; cat <&5 | tail -n 1
+# names and services are asked for at cs
+exec 6<>${net}/cs; echo 'tcp!localhost!http' >&6; cat <&6`;
   for (const line of script.trim().split('\n')) show(`$ ${line}`);
   const shell = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [answer] = await Promise.all([text(shell.stdout), once(shell, 'exit')]);

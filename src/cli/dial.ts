@@ -7,12 +7,12 @@ import { untilOutputCloses, writeOut } from './stdio.ts';
 
 export function register(program: Command): void {
   clientCommand(program, 'dial', 'connect through the tree; standard input and output become the connection')
-    .argument('<address>', 'tcp!HOST!PORT', parseAddress)
+    .argument('<address>', 'tcp!HOST!PORT or udp!HOST!PORT', parseAddress)
     .addHelpText(
       'after',
       `
 The end of standard input is not told to the other side: /net cannot close one direction. dial ends
-when the other side closes.
+when the other side closes. By udp what is read at once is one datagram, and an empty one is the end.
 
 Examples:
   slashnet dial tcp!192.0.2.7!25

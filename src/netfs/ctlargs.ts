@@ -29,6 +29,12 @@ export function announcedEnd(text: string, protocol: string, owner: boolean): En
   return parseLocal(text, protocol);
 }
 
+/** `bind [IP!]PORT`. Bell Labs' APE writes `*` alone where any port will do. */
+export function boundEnd(args: readonly string[], protocol: string): Endpoint {
+  if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
+  return parseLocal(args[0] === '*' ? '0' : args[0]!, protocol);
+}
+
 /** A decimal number in a range; Ebadarg otherwise. */
 export function integer(text: string, least: number, most: number): number {
   const n = /^\d+$/.test(text) ? Number(text) : NaN;

@@ -1,9 +1,10 @@
 /** TCP conversations, ip(3). */
 import { FsError } from './error.ts';
-import { formatEndpoint, parseDestination, parseLocal, UNSET, type Endpoint } from './address.ts';
+import { formatEndpoint, parseDestination, UNSET, type Endpoint } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
+  boundEnd,
   destinationsOf,
   firstThatWorks,
   integer,
@@ -130,10 +131,7 @@ export class TcpConversation extends Conversation {
 
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
-    if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
-    // Bell Labs' APE says so that any port will do.
-    const local = args[0] === '*' ? '0' : args[0]!;
-    this.bound = await this.tcp.dialer.probe(parseLocal(local, 'tcp'));
+    this.bound = await this.tcp.dialer.probe(boundEnd(args, 'tcp'));
     this.local = this.bound;
   }
 

@@ -11,7 +11,6 @@ import {
   isMulticast,
   isUnspecified,
   parseDestination,
-  parseLocal,
   sameIp,
   UNSET,
   type Endpoint,
@@ -20,6 +19,7 @@ import {
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
+  boundEnd,
   destinationsOf,
   firstThatWorks,
   ipArgs,
@@ -151,8 +151,7 @@ export class UdpConversation extends Conversation {
 
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
-    if (args.length !== 1) throw new FsError('Ebindargs', 'write bind [IP!]PORT');
-    this.bound = await this.udp.dialer.probe(parseLocal(args[0]!, 'udp'), 'udp');
+    this.bound = await this.udp.dialer.probe(boundEnd(args, 'udp'), 'udp');
     this.local = this.bound;
   }
 
@@ -224,12 +223,18 @@ export class UdpConversation extends Conversation {
     if (reply.count === 0) return 0;
     if (!this.readers.some) {
       const n = this.take(reply);
+      this.watchForMore(socket);
       if (n !== undefined) return n;
     }
     if (req.nonblocking === true) throw new FsError('Eagain');
     const waiting = this.readers.wait(reply, req.signal, this.serve);
     if (this.readers.some) socket.whenReadable(this.serve);
     return waiting;
+  }
+
+  /** Who watches need not ask again before he is told (EPOLLET): when all is taken the next is waited for. */
+  private watchForMore(socket: Datagrams): void {
+    if (this.watchers.some && !socket.waiting()) socket.whenReadable(this.serve);
   }
 
   /** The socket on which datagrams come and go as they are; undefined before there is one. */
@@ -275,19 +280,17 @@ export class UdpConversation extends Conversation {
     const { socket } = this;
     if (socket === undefined || this.progress.phase === 'Finished') return;
     const served = this.readers.some;
-    let blocked = false;
+    let stuck = false;
     try {
-      blocked = !this.readers.serve(
+      stuck = this.readers.serve(
         reply => this.take(reply),
         () => this.serve(),
       );
     } catch (error) {
       this.readers.fail(error as Error);
     }
-    const waiting = this.watchers.some || blocked ? socket.waiting() : false;
-    if (waiting) this.watchers.tell();
+    if (this.watchers.some && socket.waiting()) this.watchers.tell();
     // A client that does not take its answers calls again; until then nothing can be done.
-    const stuck = blocked && waiting;
     const wanted = (this.readers.some && !stuck) || this.watchers.some;
     // Who read goes on reading, probably: that is worth one notice for nobody.
     if (!wanted && (stuck || !served)) socket.whenReadable(undefined);
@@ -353,7 +356,8 @@ export class UdpConversation extends Conversation {
     const readable = failed || this.socket!.waiting();
     if (watch !== undefined) {
       this.watchers.add(watch);
-      this.socket!.whenReadable(this.serve);
+      // What is there already is no news.
+      if (!readable) this.socket!.whenReadable(this.serve);
     }
     return { readable, writable: true, failed };
   }

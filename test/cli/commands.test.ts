@@ -391,6 +391,17 @@ describe('announce', () => {
     for (const call of calls) assert.equal((await call.ended).code, 0);
   });
 
+  it('by udp runs one for each remote, a datagram for what is written at once', async () => {
+    const announce = new Process(at('announce', 'udp!127.0.0.1!0', 'cat'));
+    const [, address = ''] = await announce.until('stderr', /announced (\S+) as udp\/\d+\n/);
+    const calls = Array.from({ length: 2 }, () => new Process(at('dial', address)));
+    for (const [i, call] of calls.entries()) call.child.stdin.write(`datagram ${i}`);
+    for (const [i, call] of calls.entries()) await call.until('stdout', new RegExp(`^datagram ${i}$`));
+    for (const call of calls) call.child.kill('SIGTERM');
+    await Promise.all(calls.map(({ ended }) => ended));
+    await stopped(announce, 'SIGTERM');
+  });
+
   it('stops on SIGINT while no call is there', async () => {
     const { announce } = await announced('cat');
     await stopped(announce, 'SIGINT');

@@ -62,15 +62,18 @@ forEachDoor(
       const { port } = await t.announce();
       const { socket } = await t.connect();
       await (await t.clone()).ctl.close();
+      const datagrams = await t.announce('*!0', t.client, 'udp');
       const { uid, name } = t.server.owner;
       const owner = (await t.client.stat('tcp/0')).owner === undefined ? uid : name;
       const of = (number: string, state: string, local: string, remote: string): Line => ({
         ...{ protocol: 'tcp', number, owner, state, local, remote },
       });
+      const udp = { ...of('0', 'Open', `:: ${datagrams.port}`, ':: 0'), protocol: 'udp' };
       assert.deepEqual(await lines(t), [
         of('0', 'Listen', `127.0.0.1 ${port}`, ':: 0'),
         of('1', 'Established', `127.0.0.1 ${socket.remotePort}`, `127.0.0.1 ${socket.localPort}`),
         of('2', 'Closed', ':: 0', ':: 0'),
+        udp,
       ]);
     });
   },

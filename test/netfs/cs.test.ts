@@ -133,6 +133,18 @@ forEachDoor(
       }
     });
 
+    it("knows Plan 9's services", async () => {
+      const ports = { '9fs': 564, rcpu: 17019, exportfs: 17007, venti: 17034, whoami: 565, guard: 566 };
+      for (const [service, port] of Object.entries({ ...ports, ticket: 567, rexexec: 17009, secstore: 5356 }))
+        await says(`tcp!198.51.100.1!${service}`, `/net/tcp/clone 198.51.100.1!${port}`);
+    });
+
+    it('may be asked on a file that is truncated first', async () => {
+      const cs = await t.client.open('cs', 'rw', { truncate: true });
+      await cs.write('tcp!198.51.100.1!80\n');
+      assert.equal((await cs.read(200)).toString(), '/net/tcp/clone 198.51.100.1!80\n');
+    });
+
     it('passes on what follows the service', async () => {
       await says('tcp!198.51.100.1!513!r', '/net/tcp/clone 198.51.100.1!513!r!r');
       await says('tcp!198.51.100.1!80!r', '/net/tcp/clone 198.51.100.1!80!r');
@@ -375,6 +387,19 @@ forEachDialect(
   options(BOTH),
 );
 
+forEachDoor(
+  'cs of a tree that is elsewhere',
+  t => {
+    it('says where', async () => {
+      const [found] = await ask(t, 'tcp!198.51.100.1!80');
+      assert.equal(found, '/n/other/tcp/clone 198.51.100.1!80');
+      assert.deepEqual(await ask(t, 'tcp!*!80'), ['/n/other/tcp/clone 80']);
+      assert.deepEqual(await ask(t, 'dk!nj/astro'), ['/n/other/dk/clone nj/astro']);
+    });
+  },
+  () => ({ ...options(BOTH)(), netdir: '/n/other' }),
+);
+
 const MACHINES: [what: string, interfaces: string[][], answers: Record<string, string[]>][] = [
   [
     'IPv4 alone',
@@ -405,7 +430,7 @@ const MACHINES: [what: string, interfaces: string[][], answers: Record<string, s
 ];
 
 for (const [what, interfaces, expected] of MACHINES) {
-  forEachDialect(
+  forEachDoor(
     `cs of a machine with ${what}`,
     t => {
       it('leaves out the addresses of families that it does not have, but never all', async () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { constants } from 'node:os';
 import type { Endpoint } from '../../src/netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../../src/netfs/dialer.ts';
+import { FsError, type ErrorName } from '../../src/netfs/error.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import { close, eventually, forEachDoor, isRefusal } from '../support/fixture.ts';
@@ -194,6 +195,43 @@ forEachDoor('a ctl message', t => {
   });
 });
 
+forEachDoor('a ctl message of udp', t => {
+  const refused: readonly Refusal[] = [
+    ...NO_MESSAGES.filter(([message]) => message !== 'headers' && message !== ''),
+    ...['close', 'checksum 0', 'tcpporthogdefense on', 'headers 4', 'oldheaders', 'headers4', 'nodelay'].map(
+      message => [message, 'unknown control request', 'EINVAL'] as const,
+    ),
+    ...BAD_CONNECTS,
+    ...BAD_ANNOUNCES,
+    ...BAD_BINDS,
+  ];
+
+  it('that is none, or has wrong arguments, is refused in the words that tcp has', async () => {
+    for (const [message, text, code] of refused) {
+      const { ctl, dir } = await t.clone(t.client, 'rw', 'udp');
+      await t.refuses(ctl.write(message), text, code);
+      assert((await t.text(`${dir}/err`)).startsWith(text), show(message));
+      await ctl.close();
+    }
+  });
+
+  it('connects, announces and binds once; after a failure nothing more', async () => {
+    for (const first of ['connect 127.0.0.1!9', 'announce 127.0.0.1!0', 'connect 127.0.0.1!x']) {
+      const { ctl } = await t.clone(t.client, 'rw', 'udp');
+      await ctl.write(first).catch(isRefusal);
+      for (const second of ['connect 127.0.0.1!9', 'announce 127.0.0.1!0', 'bind 0'])
+        await t.refuses(ctl.write(second), 'connection in use', 'EBUSY');
+    }
+  });
+
+  it('announces all ports for nobody', async () => {
+    for (const form of ['*', '*!*']) {
+      const { ctl } = await t.clone(t.client, 'rw', 'udp');
+      await t.refuses(ctl.write(`announce ${form}`), 'announce not supported', 'EOPNOTSUPP');
+    }
+  });
+});
+
 forEachDoor('connect', t => {
   it('connects, and shows both ends', async () => {
     const { dir, socket } = await t.connect();
@@ -339,6 +377,14 @@ forEachDoor('connect', t => {
     }
   });
 
+  it('with !r among other options comes from such a port too', async function () {
+    if (process.getuid!() !== 0) this.skip();
+    const remote = await t.remote();
+    await t.tell(`connect ${remote.address}!fasttimeout!r`);
+    const { remotePort } = await remote.accept();
+    assert(remotePort! >= 600 && remotePort! <= 1023, String(remotePort));
+  });
+
   it('with !r on its local address comes from such a port too', async function () {
     if (process.getuid!() !== 0) this.skip();
     const remote = await t.remote();
@@ -347,6 +393,43 @@ forEachDoor('connect', t => {
     assert(remotePort! >= 600 && remotePort! <= 1023, String(remotePort));
   });
 });
+
+/** What the host says of each address. */
+const FAILURES: Readonly<Record<string, ErrorName>> = {
+  '192.0.2.1': 'Econrefused',
+  '192.0.2.2': 'Etimedout',
+  '192.0.2.3': 'Enoroute',
+  '192.0.2.4': 'Enetunreach',
+  '192.0.2.5': 'Enoports',
+  '192.0.2.6': 'Eperm',
+};
+
+forEachDoor(
+  'a connect that fails in the network',
+  t => {
+    for (const [host, text, code] of [
+      ['192.0.2.1', 'connection refused', 'ECONNREFUSED'],
+      ['192.0.2.2', 'connection timed out', 'ETIMEDOUT'],
+      ['192.0.2.3', 'no route', 'EHOSTUNREACH'],
+      ['192.0.2.4', 'no route', 'ENETUNREACH'],
+      ['192.0.2.5', 'no ports available', 'EADDRNOTAVAIL'],
+      ['192.0.2.6', 'permission denied', 'EACCES'],
+    ] as const) {
+      it(`tells the reason, and err tells where: ${text}, ${code}`, async () => {
+        const conv = await t.clone();
+        await t.refuses(conv.ctl.write(`connect ${host}!80`), text, code);
+        assert.equal(await t.text(`${conv.dir}/err`), `${text}: ${host}!80\n`);
+        assert.equal(await t.state(conv), 'Closed');
+      });
+    }
+  },
+  () => ({
+    dialer: {
+      ...hostDialer,
+      connect: to => Promise.reject(new FsError(FAILURES[to.ip.bytes.join('.')]!)),
+    },
+  }),
+);
 
 forEachDoor('a connect that is not answered', t => {
   let tarpit: Tarpit;

@@ -32,6 +32,10 @@ const ANSWERS: readonly (readonly [question: string, ...answers: string[]])[] = 
   ['80.2.0.192.in-addr.arpa ptr', '80.2.0.192.in-addr.arpa ptr\tweb.example.test'],
   ['192.0.2.80 ptr', '80.2.0.192.in-addr.arpa ptr\tweb.example.test'],
   ['2001:db8::80 ptr', `0.8.${'0.'.repeat(22)}8.b.d.0.1.0.0.2.ip6.arpa ptr\tweb.example.test`],
+  [
+    `0.8.${'0.'.repeat(22)}8.b.d.0.1.0.0.2.ip6.arpa ptr`,
+    `0.8.${'0.'.repeat(22)}8.b.d.0.1.0.0.2.ip6.arpa ptr\tweb.example.test`,
+  ],
   // Other types are data.
   ['example.test caa', `example.test caa\t\\# 22 0005${hex('issue')}${hex('ca.example.test')}`],
   ['example.test 257', `example.test caa\t\\# 22 0005${hex('issue')}${hex('ca.example.test')}`],
@@ -136,7 +140,6 @@ function hex(text: string): string {
   return Buffer.from(text).toString('hex');
 }
 
-/** Every answer until the end, one a read. */
 /** As a shell reads them, behind the question: lines. */
 async function readLines(file: OpenFile): Promise<string[]> {
   const answers: string[] = [];

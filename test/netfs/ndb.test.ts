@@ -193,6 +193,37 @@ forEachDoor(
   () => ({ owner: GLENDA, users: people, ...machine() }),
 );
 
+let now = 1000;
+
+forEachDoor(
+  'a change of ndb',
+  t => {
+    it('is told by mtime, and counted by qid.vers where there is one', async () => {
+      const told = async (): Promise<[mtime: number, version: number]> => {
+        const { mtime, qid } = await t.client.stat('ndb');
+        return [mtime, t.door === 'FUSE' ? 0 : qid.vers];
+      };
+      const version = (n: number): number => (t.door === 'FUSE' ? 0 : n);
+      assert.deepEqual(await told(), [1000, 0]);
+      now = 2000;
+      assert.deepEqual(await told(), [1000, 0]);
+      await t.client.writeFile('ndb', 'a=1\n');
+      assert.deepEqual([(await told())[0], (await told())[1] > 0], [2000, version(1) > 0]);
+      const [, before] = await told();
+      now = 3000;
+      const editor = await t.client.open('ndb', 'rw');
+      await editor.write('b', 0);
+      assert.deepEqual(await told(), [2000, before]);
+      await editor.close();
+      assert.deepEqual(await told(), [3000, before + version(1)]);
+    });
+  },
+  () => {
+    now = 1000;
+    return { now: () => now * 1000, ...machine() };
+  },
+);
+
 describe('a change of ndb', () => {
   it('is counted by qid.vers and told by mtime', async () => {
     let now = 1000;

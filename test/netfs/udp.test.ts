@@ -1,5 +1,9 @@
 /** udp: datagrams, headers, calls, groups, and what the network says of them. ip(3), udp. */
 import assert from 'node:assert/strict';
+import { hostDialer } from '../../src/host/dialer.ts';
+import { parseIp, type Endpoint } from '../../src/netfs/address.ts';
+import type { Complaint, Datagram, Datagrams } from '../../src/netfs/dialer.ts';
+import { ALICE, BOB, GLENDA, people } from '../support/callers.ts';
 import { Station } from '../support/datagrams.ts';
 import { eventually, forEachDoor, isRefusal, type Conv, type Fixture } from '../support/fixture.ts';
 import type { OpenFile } from '../support/tree.ts';
@@ -98,6 +102,54 @@ forEachDoor('udp connected', t => {
     assert.equal(await t.text(`${conv.dir}/local`), `127.0.0.1!${port}\n`);
     assert.equal(await t.text(`${conv.dir}/remote`), `${there.address}\n`);
     assert.match(await t.text(`${conv.dir}/status`), /^Open qin 0 qout 0/);
+  });
+
+  it('is Open from clone to its last close, and tells how many bytes wait and were lost', async () => {
+    const conv = await t.clone(t.client, 'rw', 'udp');
+    const status = (): Promise<string> => t.text(`${conv.dir}/status`);
+    assert.match(await status(), /^Open qin 0 qout 0 drops 0 /);
+    const there = await station(t);
+    await conv.ctl.write(`connect ${there.address}`);
+    await there.send('abc', await localPort(t, conv));
+    assert.match(await status(), /^Open qin 3 qout 0 drops 0 /);
+    await conv.ctl.close();
+    await eventually(async () => (await status()).startsWith('Closed qin 0 qout 0 '));
+  });
+
+  it('more datagrams than its queue holds are dropped and counted; those that were there are read', async () => {
+    const { conv, data, there, port } = await connected(t);
+    const big = Buffer.alloc(32 * 1024, 'x');
+    await there.send('first', port);
+    await eventually(async () => {
+      await there.send(big, port);
+      return !/ drops 0 /.test(await t.text(`${conv.dir}/status`));
+    });
+    assert.equal((await data.read(100)).toString(), 'first');
+    assert.equal((await data.read(40_000)).length, big.length);
+  });
+
+  it('takes the names of hosts and services', async () => {
+    const there = await station(t);
+    const conv = await t.tell(`connect localhost!${there.port}`, t.client, 'udp');
+    assert.equal(await t.text(`${conv.dir}/remote`), `${there.address}\n`);
+    const named = await t.tell('connect 127.0.0.1!domain', t.client, 'udp');
+    assert.equal(await t.text(`${named.dir}/remote`), '127.0.0.1!53\n');
+  });
+
+  it('a number that is given again has nothing of the conversation before', async () => {
+    const there = await station(t);
+    const before = await t.tell('headers', t.client, 'udp');
+    for (const message of ['ignoreadvice', 'bind 127.0.0.1!0', `connect ${there.address}`])
+      await before.ctl.write(message);
+    await before.ctl.close();
+    await eventually(() => Promise.resolve(t.server.udp.at(0).isFree));
+    const conv = await t.clone(t.client, 'rw', 'udp');
+    assert.equal(conv.number, before.number);
+    assert.equal(await t.text(`${conv.dir}/local`), '::!0\n');
+    await conv.ctl.write(`connect ${there.address}`);
+    const data = await t.client.open(`${conv.dir}/data`, 'rw');
+    await there.send('bare', await localPort(t, conv));
+    assert.equal((await data.read(100)).toString(), 'bare');
   });
 
   it('a read that is too small loses the rest of its datagram and no more', async () => {
@@ -256,16 +308,18 @@ forEachDoor('udp connected', t => {
     await t.refuses(conv.ctl.write(`connect ${there.address}`), 'connection in use', 'EBUSY');
   });
 
-  it('bind says which port a connect will come from', async () => {
-    const there = await station(t);
-    const conv = await t.tell('bind 127.0.0.1!0', t.client, 'udp');
-    const port = await localPort(t, conv);
-    assert.notEqual(port, 0);
-    await conv.ctl.write(`connect ${there.address}`);
-    const data = await t.client.open(`${conv.dir}/data`, 'rw');
-    await data.write('from there');
-    assert.equal((await there.next()).from.port, port);
-  });
+  for (const message of ['bind 127.0.0.1!0', 'bind 0', 'bind *']) {
+    it(`bind says which port a connect will come from: ${message}`, async () => {
+      const there = await station(t);
+      const conv = await t.tell(message, t.client, 'udp');
+      const port = await localPort(t, conv);
+      assert.notEqual(port, 0);
+      await conv.ctl.write(`connect ${there.address}`);
+      const data = await t.client.open(`${conv.dir}/data`, 'rw');
+      await data.write('from there');
+      assert.equal((await there.next()).from.port, port);
+    });
+  }
 
   it('ttl and tos are those of its packets', async () => {
     const { conv, data, there } = await connected(t);
@@ -359,6 +413,17 @@ forEachDoor('udp with headers', t => {
     await data.write(Buffer.concat([header('127.0.0.1', there.port, '192.0.2.1'), Buffer.from('x')]));
     const heard = await there.next();
     assert.deepEqual([heard.text, heard.from.address, heard.from.port], ['x', '127.0.0.1', port]);
+  });
+
+  it('of what is written only the remote and a local address count: not the port, nor the interface', async () => {
+    const { data, port } = await withHeaders(t, '*!0');
+    const there = await station(t);
+    const head = header('127.0.0.1', there.port, '127.0.0.3');
+    mapped('192.0.2.1').copy(head, 32);
+    head.writeUInt16BE(9, 50);
+    await data.write(Buffer.concat([head, Buffer.from('x')]));
+    const heard = await there.next();
+    assert.deepEqual([heard.text, heard.from.address, heard.from.port], ['x', '127.0.0.3', port]);
   });
 
   it('a datagram of no bytes is a header alone, both ways', async () => {
@@ -575,6 +640,37 @@ forEachDoor('udp groups', t => {
     assert.equal(parseHeader(await data.read(1000)).text, 'group');
   });
 
+  /** The groups that the machine hears, as ipselftab has them. */
+  const heard = async (group: string): Promise<boolean> =>
+    (await t.text('ipselftab')).split('\n').some(line => line.startsWith(`${group} `));
+
+  it('addmulti without a group joins that of the local address, else that of the remote', async () => {
+    const local = await t.announce('239.1.2.4!0', t.client, 'udp');
+    await local.ctl.write('addmulti 127.0.0.1');
+    assert(await heard('239.1.2.4'));
+    const remote = await t.tell('connect 239.1.2.5!9 127.0.0.1!0', t.client, 'udp');
+    await remote.ctl.write('addmulti 127.0.0.1');
+    assert(await heard('239.1.2.5'));
+    const neither = await t.announce('127.0.0.1!0', t.client, 'udp');
+    await t.refuses(neither.ctl.write('addmulti 127.0.0.1'), 'bad ip address syntax', 'EINVAL');
+  });
+
+  it('remmulti is delmulti', async () => {
+    const conv = await t.announce('*!0', t.client, 'udp');
+    await conv.ctl.write('addmulti 127.0.0.1 239.1.2.6');
+    assert(await heard('239.1.2.6'));
+    await conv.ctl.write('remmulti 239.1.2.6');
+    assert(!(await heard('239.1.2.6')));
+  });
+
+  it('the last close leaves every group', async () => {
+    const conv = await t.announce('*!0', t.client, 'udp');
+    await conv.ctl.write('addmulti 127.0.0.1 239.1.2.7');
+    assert(await heard('239.1.2.7'));
+    await conv.ctl.close();
+    await eventually(async () => !(await heard('239.1.2.7')));
+  });
+
   it('an interface that is not there, and an address that is no group, are refused', async () => {
     const conv = await t.announce('*!0', t.client, 'udp');
     await assert.rejects(conv.ctl.write('addmulti 192.0.2.1 239.1.2.3'), isRefusal);
@@ -582,3 +678,100 @@ forEachDoor('udp groups', t => {
     await t.refuses(conv.ctl.write('delmulti 239.9.9.9'), 'bad ip address syntax', 'EINVAL');
   });
 });
+
+/** A socket that tells of a datagram before it is there: it comes behind the fourth look for it. */
+class Hasty implements Datagrams {
+  readonly local = { ip: parseIp('127.0.0.1')!, port: 1 };
+  readonly remote: Endpoint;
+  private readable: (() => void) | undefined;
+  private looks = 0;
+
+  constructor(remote: Endpoint) {
+    this.remote = remote;
+  }
+
+  receive(): Datagram | undefined {
+    if (++this.looks !== 5) return undefined;
+    const own = this.local.ip;
+    return { bytes: Buffer.from('late'), from: this.remote, to: own, interface: own };
+  }
+
+  waiting(): boolean {
+    return this.looks === 4;
+  }
+
+  whenReadable(run: (() => void) | undefined): void {
+    if (this.readable === undefined && run !== undefined) setImmediate(() => this.tell());
+    this.readable = run;
+  }
+
+  private tell(): void {
+    this.readable?.();
+    if (this.readable !== undefined && this.looks < 5) setImmediate(() => this.tell());
+  }
+
+  send = (): boolean => true;
+  room = (): Promise<void> => Promise.resolve();
+  complaints = (): Complaint[] => [];
+  queued = (): number => 0;
+  drops = (): number => 0;
+  heedAdvice(): void {}
+  configure(): void {}
+  join(): void {}
+  leave(): void {}
+  close(): void {}
+}
+
+forEachDoor(
+  'udp, told too early',
+  t => {
+    it('a read is answered by what comes just after it was looked for', async () => {
+      const { dir } = await t.tell('connect 127.0.0.1!1', t.client, 'udp');
+      const data = await t.client.open(`${dir}/data`, 'rw');
+      assert.equal((await data.read(1000)).toString(), 'late');
+    });
+  },
+  () => ({ dialer: { ...hostDialer, datagrams: remote => new Hasty(remote!) } }),
+);
+
+forEachDoor('udp/stats', t => {
+  const stats = async (): Promise<Map<string, number>> =>
+    new Map(
+      (await t.text('udp/stats'))
+        .trimEnd()
+        .split('\n')
+        .map(line => line.split(': '))
+        .map(([name, value]) => [name!, Number(value)]),
+    );
+
+  it("has 9front's names, and counts the datagrams of this /net", async () => {
+    const { data, there, port } = await connected(t);
+    await data.write('out');
+    await there.next();
+    await there.send('in', port);
+    await data.read(10);
+    await there.send('not read', port);
+    const counted = await stats();
+    assert.deepEqual([...counted.keys()], ['InDatagrams', 'NoPorts', 'InErrors', 'OutDatagrams', 'Drops']);
+    assert.deepEqual([counted.get('InDatagrams'), counted.get('OutDatagrams')], [1, 1]);
+  });
+});
+
+forEachDoor(
+  "another's udp",
+  t => {
+    it('is for who may use its clone, and a conversation for its owner', async () => {
+      const denied = ['permission denied', 'EACCES'] as const;
+      const [alice, bob] = [await t.as(ALICE), await t.as(BOB)];
+      await t.refuses(t.clone(alice, 'rw', 'udp'), ...denied);
+      await t.client.chmod('udp/clone', 0o666);
+      await t.refuses(t.tell('announce *!*', alice, 'udp'), ...denied);
+      const { ctl, dir } = await t.announce('127.0.0.1!0', alice, 'udp');
+      for (const file of ['ctl', 'data', 'listen', 'err'])
+        await t.refuses(bob.open(`${dir}/${file}`, 'r'), ...denied);
+      await t.text(`${dir}/local`, bob);
+      await ctl.write('hangup');
+    });
+  },
+  () => ({ owner: GLENDA, users: people }),
+);
