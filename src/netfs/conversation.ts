@@ -17,6 +17,8 @@ import type { Permissions } from '../policy/permissions.ts';
 export const CONVERSATION_MODE = 0o600;
 
 export abstract class Conversation {
+  /** Handle.datagrams of data. */
+  readonly datagrams: boolean = false;
   readonly number: number;
   readonly permissions: Permissions;
   /** Seconds since the epoch. */

@@ -170,6 +170,10 @@ export class DataHandle implements Handle {
     this.conversation = conversation;
   }
 
+  get datagrams(): boolean {
+    return this.conversation.datagrams;
+  }
+
   read(_offset: number, reply: Reply, req: Req): Awaitable<number> {
     const { conversation } = this;
     return this.noting(

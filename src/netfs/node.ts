@@ -141,6 +141,8 @@ export interface Handle {
    * for both need not keep it.
    */
   readonly messages?: boolean;
+  /** Of a stream: a read is a datagram, and what did not fit is lost. Two reads are never one. */
+  readonly datagrams?: boolean;
   /**
    * Puts up to reply.count bytes into the reply and returns how many; 0 is end of file. Several may be
    * outstanding and are served in their order. Bytes leave a queue only in the synchronous step that

@@ -54,6 +54,7 @@ interface Membership {
 }
 
 export class UdpConversation extends Conversation {
+  override readonly datagrams = true;
   private readonly udp: UdpOptions;
   private readonly tree: Keeper;
   private readonly progress = new Progress();

@@ -69,8 +69,9 @@ listen() {
     exec 5<>"$n/listen" || exit
     read -r call <&5
     read -r remote <"$call/remote"
-    exec 6<>"$call/data" || exit
-    datagrams <&6 | { read -r line; echo "$remote says $line" >&6; echo hangup >&5; }
+    # On v9fs a write waits for the read of the same descriptor, so there are two.
+    exec 6<"$call/data" 7>"$call/data" || exit
+    datagrams <&6 | { read -r line; echo "$remote says $line" >&7; echo hangup >&5; }
     calls=$((calls - 1))
   done
 }

@@ -9,6 +9,9 @@ shift
 ask() {
   exec 6<>"$1" || exit
   echo "$2" >&6 2>/dev/null && cat <&6
+  answered=$?
+  exec 6>&-
+  return $answered
 }
 
 status=0

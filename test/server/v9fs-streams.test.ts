@@ -26,6 +26,14 @@ describe('a stream that v9fs reads', () => {
     assert.deepEqual(await file.read(50), content(12));
   });
 
+  it('never gives two datagrams for one, however much is asked for', async () => {
+    const stream = Object.assign(new Pieces([6, 6, 6]), { datagrams: true });
+    const file = new V9fsFile(new StreamReader(stream, RSIZE, new ReplayBudget()), RSIZE);
+    assert.deepEqual(await file.read(50), content(6));
+    assert.deepEqual(await file.read(10 * RSIZE), content(12).subarray(6));
+    assert.deepEqual(await file.read(10 * RSIZE), content(18).subarray(12));
+  });
+
   it('a read of more than a message never waits once it has something', async () => {
     const { stream, file } = opened([RSIZE, 0, RSIZE]);
     const first = await file.read(10 * RSIZE);

@@ -27,6 +27,20 @@ export class Remote {
     return remote;
   }
 
+  /** One that answers so to whoever has sent a request with an empty line at its end, and hangs up. */
+  static async serve(answer: string): Promise<Remote> {
+    const remote = await Remote.listen();
+    remote.server.on('connection', socket => {
+      let asked = '';
+      socket.on('data', chunk => {
+        asked += chunk.toString();
+        if (asked.endsWith('\r\n\r\n')) socket.end(answer);
+      });
+      socket.resume();
+    });
+    return remote;
+  }
+
   get port(): number {
     return (this.server.address() as AddressInfo).port;
   }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { ROOT } from './people.ts';
 import { Guest, HOST, install, type Result } from './guest.ts';
 import type { Dialect } from '../../src/server/9p/messages.ts';
-import { Server } from '../../src/server/server.ts';
+import { Server, type ServerOptions } from '../../src/server/server.ts';
 import type { Door } from '../../src/server/transport/door.ts';
 import { tcpDoor } from '../../src/server/transport/tcp.ts';
 import { until } from '../server/rig.ts';
@@ -31,9 +31,9 @@ export class Mounted {
     this.dialect = dialect;
   }
 
-  async start(): Promise<void> {
+  async start(options: ServerOptions = {}): Promise<void> {
     install();
-    this.server = new Server({ owner: ROOT });
+    this.server = new Server({ ...options, owner: ROOT });
     this.door = await this.server.addDoor(onClient => tcpDoor('127.0.0.1', 0, { trust: true }, onClient));
     this.guest = await Guest.boot();
     await this.ok(`mount -i -t 9p -o ${this.options} ${HOST} /mnt/net`, { prelude: '' });

@@ -111,9 +111,9 @@ export class StreamReader implements Handle {
     return n.finally(() => this.waiting--);
   }
 
-  /** What is there now. */
+  /** What is there now. The next datagram is the next read(2)'s. */
   private look(reply: Reply, req: Req): number {
-    if (this.ending !== undefined) return 0;
+    if (this.ending !== undefined || this.inner.datagrams === true) return 0;
     const signal = new Abort();
     try {
       const n = this.inner.read(0, reply, { caller: req.caller, signal, nonblocking: true });
