@@ -76,6 +76,8 @@ export function abortable<T>(
   });
 }
 
+const NOBODY: ReadonlySet<never> = new Set();
+
 /**
  * A line of people: first come, first served, and whoever is in it may leave. There are thousands of
  * these, and most are always empty: that costs nothing.
@@ -103,6 +105,11 @@ export class Line<T> {
     const { first } = this;
     if (first !== undefined) this.leave(first);
     return first;
+  }
+
+  /** In their order; who comes while it is gone through comes up, too. */
+  [Symbol.iterator](): Iterator<T> {
+    return (this.members ?? NOBODY).values() as Iterator<T>;
   }
 
   /** Everybody, who then is in it no more. */

@@ -52,35 +52,11 @@ static uint32_t connectmessage(char *buf, size_t size) {
     return (uint32_t)snprintf(buf, size, "connect %s", opt.target + strlen("tcp!"));
 }
 
-static void datapath(char *buf, size_t size, const Reply *number) {
-    snprintf(buf, size, "tcp/%.*s/data", (int)number->count, (const char *)number->data);
-}
+static int dialtarget(Nine *n, uint32_t ctl, uint32_t data) {
+    char message[64];
 
-// The sequence of dial(2), one step after the other's answer. Leaves `ctl` and `data`
-// open; returns 0 if the server refused a step.
-static int dialsteps(Nine *n, uint32_t ctl, uint32_t data) {
-    char message[64], path[64];
-    uint32_t len = connectmessage(message, sizeof message);
-    Reply number;
-
-    twalk(n, 1, ROOTFID, ctl, "tcp/clone");
-    if (!rpc(n, Rwalk, NULL))
-        return 0;
-    topen(n, 1, ctl, ORDWR);
-    if (!rpc(n, Ropen, NULL))
-        return 0;
-    tread(n, 1, ctl, 0, 32);
-    if (!rpc(n, Rread, &number))
-        return 0;
-    datapath(path, sizeof path, &number);
-    twrite(n, 1, ctl, 0, message, len);
-    if (!rpc(n, Rwrite, NULL))
-        return 0;
-    twalk(n, 1, ROOTFID, data, path);
-    if (!rpc(n, Rwalk, NULL))
-        return 0;
-    topen(n, 1, data, ORDWR);
-    return rpc(n, Ropen, NULL);
+    connectmessage(message, sizeof message);
+    return dialsteps(n, ctl, data, "tcp", message);
 }
 
 static void clunk(Nine *n, uint32_t fid) {
@@ -99,7 +75,7 @@ static int gather(Nine *n, int count, char *path, size_t size) {
         if (r.type == Rerror)
             ok = 0;
         if (r.type == Rread)
-            datapath(path, size, &r);
+            datapath(path, size, "tcp", &r);
     }
     return ok;
 }
@@ -131,7 +107,7 @@ static int dialpipelined(Nine *n) {
 static Nine *dialled(void) {
     Nine *n = nineattach(opt.server, opt.msize);
 
-    if (!dialsteps(n, CTLFID, DATAFID))
+    if (!dialtarget(n, CTLFID, DATAFID))
         die("dial %s through %s: %s", opt.target, opt.server, nineerror());
     clunk(n, CTLFID);
     return n;
@@ -237,7 +213,7 @@ static Result nineread(void) {
 static int dialonce(Nine *n) {
     if (opt.pipelined)
         return dialpipelined(n);
-    if (!dialsteps(n, CTLFID, DATAFID))
+    if (!dialtarget(n, CTLFID, DATAFID))
         return 0;
     clunk(n, CTLFID);
     clunk(n, DATAFID);
@@ -275,7 +251,7 @@ static void nineidle(void) {
     double start = now();
 
     for (uint32_t i = 0; i < (uint32_t)opt.count; i++) {
-        if (!dialsteps(n, CTLFID + 2 * i, DATAFID + 2 * i)) {
+        if (!dialtarget(n, CTLFID + 2 * i, DATAFID + 2 * i)) {
             snprintf(r.note, sizeof r.note, "%s", nineerror());
             break;
         }

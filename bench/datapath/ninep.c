@@ -194,6 +194,51 @@ int rpc(Nine *n, uint8_t want, Reply *r) {
     return 1;
 }
 
+int nineready(const Nine *n) {
+    size_t here = n->tail - n->head;
+
+    return here >= 7 && here >= get(n->in + n->head, 4);
+}
+
+void datapath(char *path, size_t size, const char *net, const Reply *number) {
+    snprintf(path, size, "%s/%.*s/data", net, (int)number->count, (const char *)number->data);
+}
+
+static int writelines(Nine *n, uint32_t ctl, const char *messages) {
+    while (*messages != '\0') {
+        size_t len = strcspn(messages, "\n");
+        twrite(n, 1, ctl, 0, messages, (uint32_t)len);
+        if (!rpc(n, Rwrite, NULL))
+            return 0;
+        messages += len + (messages[len] == '\n');
+    }
+    return 1;
+}
+
+int dialsteps(Nine *n, uint32_t ctl, uint32_t data, const char *net, const char *messages) {
+    char path[64];
+    Reply number;
+
+    snprintf(path, sizeof path, "%s/clone", net);
+    twalk(n, 1, ROOTFID, ctl, path);
+    if (!rpc(n, Rwalk, NULL))
+        return 0;
+    topen(n, 1, ctl, ORDWR);
+    if (!rpc(n, Ropen, NULL))
+        return 0;
+    tread(n, 1, ctl, 0, 32);
+    if (!rpc(n, Rread, &number))
+        return 0;
+    datapath(path, sizeof path, net, &number);
+    if (!writelines(n, ctl, messages))
+        return 0;
+    twalk(n, 1, ROOTFID, data, path);
+    if (!rpc(n, Rwalk, NULL))
+        return 0;
+    topen(n, 1, data, ORDWR);
+    return rpc(n, Ropen, NULL);
+}
+
 static void negotiate(Nine *n) {
     uint8_t *p = begin(n, Tversion, NOTAG);
     const uint8_t *body;

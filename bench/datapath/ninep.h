@@ -62,6 +62,16 @@ const char *nineerror(void);
 // `want`.
 int rpc(Nine *n, uint8_t want, Reply *r);
 
+// The sequence of dial(2) in the directory `net`, one step after the other's answer; each line of `messages`
+// is written to ctl. Leaves both fids open; returns 0 if the server refused a step.
+int dialsteps(Nine *n, uint32_t ctl, uint32_t data, const char *net, const char *messages);
+
+// The path of the data file of the conversation whose number an Rread of ctl has.
+void datapath(char *path, size_t size, const char *net, const Reply *number);
+
+// Whether a whole reply is here already, so that ninerecv would not wait.
+int nineready(const Nine *n);
+
 // Like ninerecv, but dies unless the reply is of type `want`.
 Reply expect(Nine *n, uint8_t want);
 

@@ -35,6 +35,13 @@ double now(void) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+double usedseconds(void) {
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 void nodelay(int fd) {
     int on = 1;
 

@@ -11,6 +11,9 @@ _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 // Monotonic seconds.
 double now(void);
 
+// User and system seconds that this process has used.
+double usedseconds(void);
+
 // Connects to "unix!PATH" or "tcp!127.x.x.x!PORT", with TCP_NODELAY; other addresses than
 // loopback are refused. Reads and writes on the socket fail after 20 s without progress.
 int sockdial(const char *addr);

@@ -37,7 +37,7 @@ const PEERS = ['echo', 'sink', 'source', 'hold', 'greet', 'hold', 'hold'];
 const HOLD = { direct: 3, relay: 4, unix: 5, tcp: 6 };
 const RELAYED = { echo: 0, sink: 1, source: 2, hold: 3 };
 
-export const startPeers = () => procs.startHelper('the peer', peer, PEERS);
+export const startPeers = (modes = PEERS) => procs.startHelper('the peer', peer, modes);
 
 export function startRelay(peers) {
   const [echo, sink, source] = peers.ports;
@@ -77,15 +77,15 @@ async function runClient(args) {
 
 const acceptedOn = async (stage, where) => (await stage.peers.ask())[HOLD[where]];
 
-/** Every dial that was counted must have reached the peer. */
-async function assertDialled(stage, where, before, ops) {
-  let accepted = 0;
+/** Every dial that was counted must have reached the peer; `accepted` gives how many have. */
+export async function assertDialled(accepted, before, ops) {
+  let reached = 0;
   for (let tries = 0; tries < 40; tries++) {
-    accepted = (await acceptedOn(stage, where)) - before;
-    if (accepted >= ops) return;
+    reached = (await accepted()) - before;
+    if (reached >= ops) return;
     await sleep(50);
   }
-  throw new Error(`${ops} dials were reported, ${accepted} calls reached the target`);
+  throw new Error(`${ops} dials were reported, ${reached} calls reached the target`);
 }
 
 /** One measurement. Failures are results too: the other figures still count. */
@@ -97,7 +97,7 @@ export async function measure(stage, workload, where, seconds) {
   try {
     const args = addresses(stage, where, workload.target);
     const result = await runClient([...args, '-n', seconds, ...workload.client]);
-    if (dials) await assertDialled(stage, where, before, result.ops);
+    if (dials) await assertDialled(() => acceptedOn(stage, where), before, result.ops);
     const cpuSeconds = server ? procs.cpuSeconds(server.pid) - cpu : null;
     return { ...result, figure: workload.figure(result), cpuSeconds };
   } catch (e) {

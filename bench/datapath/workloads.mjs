@@ -49,9 +49,8 @@ export const workloads = [
 /** Measured apart, with a fresh server: how much memory a conversation takes that does nothing. */
 export const IDLE = 'idle';
 
-/** The names that `words` mean: each is a name or the beginning of some. */
-export function selectNames(words) {
-  const names = [...workloads.map(w => w.name), IDLE];
+/** Those of `names` that `words` mean: each is a name or the beginning of some. */
+export function namesMeant(names, words) {
   const chosen = words.flatMap(word => {
     const found = names.includes(word) ? [word] : names.filter(name => name.startsWith(word));
     if (found.length === 0) throw new Error(`no workload ${word}; there are ${names.join(', ')}`);
@@ -59,3 +58,5 @@ export function selectNames(words) {
   });
   return names.filter(name => chosen.includes(name));
 }
+
+export const selectNames = words => namesMeant([...workloads.map(w => w.name), IDLE], words);

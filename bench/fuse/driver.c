@@ -8,7 +8,6 @@
 // A TARGET is dialled with a plain socket, or with -m MOUNT by the files below MOUNT/tcp.
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,13 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../datapath/sock.h"
+#include "netfiles.h"
 
-enum { MAXSIZE = 1 << 24, PATHSIZE = 4096 };
+enum { MAXSIZE = 1 << 24 };
 
 static struct {
     const char *what;   // the PATH or TARGET
@@ -37,36 +36,11 @@ typedef struct Result {
     uint64_t ops, bytes;
 } Result;
 
-static _Noreturn void fail(const char *what, const char *path) { die("%s %s: %s", what, path, strerror(errno)); }
-
-static int opened(const char *path) {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    if (fd < 0)
-        fail("open", path);
-    return fd;
-}
-
-// ---- dial(2), with files ------------------------------------------------------------------
-
 static int netdial(const char *target) {
-    char path[PATHSIZE], text[64];
-    int ctl, data, len;
-    ssize_t n;
+    char message[64];
 
-    snprintf(path, sizeof path, "%s/tcp/clone", opt.mount);
-    ctl = opened(path);
-    n = read(ctl, text, sizeof text - 1);
-    if (n <= 0)
-        fail("read", path);
-    text[n] = '\0';
-    snprintf(path, sizeof path, "%s/tcp/%d/data", opt.mount, atoi(text));
-    len = snprintf(text, sizeof text, "connect %s", target + strlen("tcp!"));
-    if (write(ctl, text, (size_t)len) != len)
-        fail("connect", target);
-    data = opened(path);
-    close(ctl);
-    return data;
+    snprintf(message, sizeof message, "connect %s", target + strlen("tcp!"));
+    return filesdial(opt.mount, "tcp", message);
 }
 
 static int istarget(const char *what) { return strncmp(what, "tcp!", 4) == 0; }
@@ -159,13 +133,6 @@ static const struct {
     {"echo", openchannel, echoonce},  {"write", openchannel, writeonce}, {"read", openchannel, readonce},
     {"dial", NULL, dialonce},
 };
-
-static double usedseconds(void) {
-    struct rusage u;
-
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
 
 static void run(void (*once)(Result *)) {
     Result r = {0};

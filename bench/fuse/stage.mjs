@@ -38,7 +38,7 @@ export function compile() {
     });
   fs.mkdirSync(path.join(here, 'build'), { recursive: true });
   compilePeers();
-  cc('driver', 'driver.c', '../datapath/sock.c');
+  cc('driver', 'driver.c', 'netfiles.c', '../datapath/sock.c');
   try {
     cc('yardstick', 'yardstick.c', ...pkgConfig('--cflags', '--libs'));
   } catch {
@@ -67,12 +67,13 @@ async function startNative(options) {
   return startNear(options, 'fuse-native', command, { env });
 }
 
-/** The real server, with /net on its mount. */
-function startNet(options) {
-  const { tmp, script, nodeArgs } = options;
+/** The real server, with /net on its mount and on a unix socket; `serveArgs` are put behind its own. */
+export async function startNet(options) {
+  const { tmp, script, nodeArgs, serveArgs = [] } = options;
   const listen = `unix!${path.join(tmp, 'net.sock')}`;
-  const args = dir => [path.resolve(root, script), 'serve', '--listen', listen, '--mount', dir];
-  return startNear(options, 'net', dir => procs.withManyFiles(...node(args(dir), nodeArgs)));
+  const args = dir => [path.resolve(root, script), 'serve', '--listen', listen, '--mount', dir, ...serveArgs];
+  const server = await startNear(options, 'net', dir => procs.withManyFiles(...node(args(dir), nodeArgs)));
+  return { ...server, listen };
 }
 
 const STARTERS = {
@@ -120,7 +121,7 @@ function dialled(stage, way, target) {
   return args[args.indexOf('-t') + 1];
 }
 
-async function drive(command, seconds, server) {
+export async function drive(command, seconds, server) {
   const { stdout } = await runLimited(...command, seconds + PATIENCE_SECONDS, server);
   return JSON.parse(stdout);
 }

@@ -1,8 +1,9 @@
 // What is measured. `load` are the driver's arguments; what it runs on - a file of the tree, or the peer
 // at the other end of a connection - is put behind them. `aim` is the least ratio that will do: of
 // slashnet to the C yardstick, or over /net to the plain socket.
+import { namesMeant } from '../datapath/workloads.mjs';
 
-const calls = unit => ({
+export const calls = unit => ({
   unit,
   figure: r => r.ops / r.seconds,
   cost: { unit: 'µs/op', per: 'ops', scale: 1e6 },
@@ -60,13 +61,8 @@ export const netWorkloads = [
 
 export const workloads = [...doorWorkloads, ...netWorkloads];
 
-/** The names that `words` mean: each is a name or the beginning of some. */
-export function selectNames(words) {
-  const names = workloads.map(w => w.name);
-  const chosen = words.flatMap(word => {
-    const found = names.includes(word) ? [word] : names.filter(name => name.startsWith(word));
-    if (found.length === 0) throw new Error(`no workload ${word}; there are ${names.join(', ')}`);
-    return found;
-  });
-  return names.filter(name => chosen.includes(name));
-}
+export const selectNames = words =>
+  namesMeant(
+    workloads.map(w => w.name),
+    words,
+  );

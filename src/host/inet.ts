@@ -90,8 +90,9 @@ export function bindTo(fd: number, family: 4 | 6, to: Endpoint): void {
   if ((bindC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
 }
 
-export function connectTo(fd: number, family: 4 | 6, to: Endpoint): void {
-  const address = sockaddr(family, to);
+/** `scope`: the interface of a link-local address, by its index. */
+export function connectTo(fd: number, family: 4 | 6, to: Endpoint, scope = 0): void {
+  const address = sockaddr(family, to, scope);
   if ((connectC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
 }
 

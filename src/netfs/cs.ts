@@ -199,10 +199,10 @@ export class ConnectionServer {
     const host = parseHost(value);
     names.check(req.caller);
     if (typeof host !== 'string') {
-      const pointers = await found(names.records(reverseName(host), 'ptr', req.signal));
+      const pointers = await found(names.records(reverseName(host), 'ptr', req.signal, req.caller));
       return asEntry(pointers.map(record => pair('ptr', record.name, 'dom', record.value)));
     }
-    const asked = ['ip', 'ipv6'].map(type => found(names.records(host, type, req.signal)));
+    const asked = ['ip', 'ipv6'].map(type => found(names.records(host, type, req.signal, req.caller)));
     const records = (await Promise.all(asked)).flat().filter(record => record.type !== 'cname');
     return asEntry(records.map(record => pair('dom', record.name, 'ip', record.value)));
   }

@@ -99,9 +99,9 @@ function quoting(error: 'Ednsrequest' | 'Ednstype', what: string, detail: string
 }
 
 /** The records of the type that was asked for, under the name that has them: aliases on the way are not shown. */
-async function answers(request: Request, resolver: Resolver, { signal }: Req): Promise<string[]> {
+async function answers(request: Request, resolver: Resolver, { signal, caller }: Req): Promise<string[]> {
   const { type, ndb } = request;
-  const records = await lookUp(request, resolver, req => resolver.records(req, type, signal));
+  const records = await lookUp(request, resolver, name => resolver.records(name, type, signal, caller));
   const shown = typeNumber(type) === ALL ? records : records.filter(record => record.type === type);
   return shown.map(ndb ? asAttributes : asLine);
 }

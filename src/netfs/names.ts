@@ -46,7 +46,7 @@ export class Names implements Resolver {
   /** The addresses of a host for somebody who asks; errors as of `addresses`, and Eperm. */
   async lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
     this.check(caller);
-    return abortable(this.addresses(name, signal), signal);
+    return abortable(this.addresses(name, signal, caller), signal);
   }
 
   /** Where a connect to a host may go, for somebody who asks. Errors: Enotrans, Edns, Eperm. */
@@ -60,23 +60,30 @@ export class Names implements Resolver {
 
   // ---- Resolver -----------------------------------------------------------------------------------
 
-  async records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]> {
-    return this.follow(canonical(name), typeName(type), signal, MOST_ALIASES);
+  async records(
+    name: string,
+    type: string,
+    signal: Signal,
+    asker: Caller,
+  ): Promise<readonly ResourceRecord[]> {
+    const ask = (at: string): Promise<readonly ResourceRecord[]> =>
+      this.options.resolver.records(at, typeName(type), signal, asker);
+    return this.follow(canonical(name), typeName(type), ask, MOST_ALIASES);
   }
 
   private async follow(
     name: string,
     type: string,
-    signal: Signal,
+    ask: (name: string) => Promise<readonly ResourceRecord[]>,
     aliases: number,
   ): Promise<readonly ResourceRecord[]> {
     const entries = this.entriesOf(name);
     const found = [...pointers(name, type, this.options.database()), ...recordsOf(entries, name, type)];
     if (found.length > 0) return found;
     const [alias] = recordsOf(entries, name, 'cname');
-    if (alias === undefined) return this.options.resolver.records(name, type, signal);
+    if (alias === undefined) return ask(name);
     if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
-    return [alias, ...(await this.follow(canonical(alias.value), type, signal, aliases - 1))];
+    return [alias, ...(await this.follow(canonical(alias.value), type, ask, aliases - 1))];
   }
 
   /** The database's, then the host's. */
@@ -88,20 +95,26 @@ export class Names implements Resolver {
     return this.options.database().entries.flatMap(entry => valuesOf(entry, 'dnsdomain'));
   }
 
-  async addresses(name: string, signal: Signal): Promise<readonly HostAddress[]> {
-    return this.addressesOf(canonical(name), signal, MOST_ALIASES);
+  async addresses(name: string, signal: Signal, asker: Caller): Promise<readonly HostAddress[]> {
+    const ask = (at: string): Promise<readonly HostAddress[]> =>
+      this.options.resolver.addresses(at, signal, asker);
+    return this.addressesOf(canonical(name), ask, MOST_ALIASES);
   }
 
-  private async addressesOf(name: string, signal: Signal, aliases: number): Promise<readonly HostAddress[]> {
+  private async addressesOf(
+    name: string,
+    ask: (name: string) => Promise<readonly HostAddress[]>,
+    aliases: number,
+  ): Promise<readonly HostAddress[]> {
     const entries = this.entriesOf(name);
     const found = [...new Set(entries.flatMap(ipsOf))].flatMap(value => parseIp(value) ?? []);
     if (found.length > 0) {
       return found.sort((a, b) => a.family - b.family).map(ip => ({ ip, ttl: TTL }));
     }
     const alias = entries.flatMap(entry => valuesOf(entry, 'cname'))[0];
-    if (alias === undefined) return this.options.resolver.addresses(name, signal);
+    if (alias === undefined) return ask(name);
     if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
-    return this.addressesOf(canonical(alias), signal, aliases - 1);
+    return this.addressesOf(canonical(alias), ask, aliases - 1);
   }
 
   /** A system's by its name, or a domain's; a short name also in the database's own domains. */
@@ -126,9 +139,11 @@ export class Names implements Resolver {
 const canonical = (name: string): string => name.replace(/(?<=.)\.$/, '');
 
 /** `ip` for 1. */
-function typeName(type: string): string {
-  return Object.entries(RECORD_TYPES).find(([, number]) => String(number) === type)?.[0] ?? type;
-}
+const typeName = (type: string): string => TYPE_NAMES.get(type) ?? type;
+
+const TYPE_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(RECORD_TYPES).map(([name, number]) => [String(number), name]),
+);
 
 // ---- records that a database can say --------------------------------------------------------------
 

@@ -36,17 +36,17 @@ export class Readers {
 
   /**
    * Serves the reads whose clients take their answers, as long as `take` has something; `again` is
-   * called when a client that did not take any does. Says whether all were served.
+   * called when a client that did not take any does. Says whether such a client is in the way.
    */
   serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
-    while (this.line.first?.reply.mayAnswer(again) === true) {
-      const { reply, done } = this.line.first;
-      const n = take(reply);
-      if (n === undefined) break;
+    for (let first = this.line.first; first !== undefined; first = this.line.first) {
+      if (!first.reply.mayAnswer(again)) return true;
+      const n = take(first.reply);
+      if (n === undefined) return false;
       this.line.shift();
-      done(n);
+      first.done(n);
     }
-    return !this.some;
+    return false;
   }
 
   /** Ends all of them: with an error, or with an answer of no bytes. */

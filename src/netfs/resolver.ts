@@ -1,5 +1,6 @@
 /** What the tree needs of names: records of the domain name system, and the addresses of a host. */
 import type { Signal } from '../abort.ts';
+import type { Caller } from '../policy/identity.ts';
 import type { Ip } from './address.ts';
 import { FsError } from './error.ts';
 
@@ -26,7 +27,8 @@ export interface HostAddress {
 
 /**
  * Errors of both: Enoname (there is no such name), Enorecord (none of this type), Edns (no answer that
- * could be used). Both heed the signal and fail with its reason.
+ * could be used). Both heed the signal and fail with its reason. `asker` is on whose behalf: what one
+ * user asks must not keep others from asking.
  */
 export interface Resolver {
   /**
@@ -34,9 +36,9 @@ export interface Resolver {
    * typeNumber takes; for ptr the name may be an address. A file of hosts answers before the network, as the host
    * has it.
    */
-  records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]>;
+  records(name: string, type: string, signal: Signal, asker: Caller): Promise<readonly ResourceRecord[]>;
   /** The addresses of a host as this machine's programs find them: hosts, search domains; at least one, IPv4 first. */
-  addresses(name: string, signal: Signal): Promise<readonly HostAddress[]>;
+  addresses(name: string, signal: Signal, asker: Caller): Promise<readonly HostAddress[]>;
   /**
    * Domains in which a name of one label may be meant, in the order to try them; none for a name that is known
    * as it is. Absent: none.

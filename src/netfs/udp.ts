@@ -279,19 +279,17 @@ export class UdpConversation extends Conversation {
     const { socket } = this;
     if (socket === undefined || this.progress.phase === 'Finished') return;
     const served = this.readers.some;
-    let blocked = false;
+    let stuck = false;
     try {
-      blocked = !this.readers.serve(
+      stuck = this.readers.serve(
         reply => this.take(reply),
         () => this.serve(),
       );
     } catch (error) {
       this.readers.fail(error as Error);
     }
-    const waiting = this.watchers.some || blocked ? socket.waiting() : false;
-    if (waiting) this.watchers.tell();
+    if (this.watchers.some && socket.waiting()) this.watchers.tell();
     // A client that does not take its answers calls again; until then nothing can be done.
-    const stuck = blocked && waiting;
     const wanted = (this.readers.some && !stuck) || this.watchers.some;
     // Who read goes on reading, probably: that is worth one notice for nobody.
     if (!wanted && (stuck || !served)) socket.whenReadable(undefined);

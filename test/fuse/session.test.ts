@@ -7,7 +7,9 @@ import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import koffi from 'koffi';
 import { pipeSocket } from '../../src/host/fd.ts';
+import { Abort } from '../../src/abort.ts';
 import { silent } from '../../src/log.ts';
+import type { DirNode, Node } from '../../src/netfs/node.ts';
 import { REQUESTS, type Op } from '../../src/server/fuse/kernel.ts';
 import type { FuseSession } from '../../src/server/fuse/session.ts';
 import { Server } from '../../src/server/server.ts';
@@ -21,6 +23,8 @@ const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 
 const EINTR = 4;
+const EACCES = 13;
+const EINVAL = 22;
 const ESTALE = 116;
 const EBADF = 9;
 const ENOSYS = 38;
@@ -245,6 +249,33 @@ describe('a FUSE session', () => {
     assert(await mayList(0o755));
     assert(!(await mayList(0o705)));
     assert(!(await mayList(0o750)));
+  });
+
+  it('judges what is written by who opened the file: who is handed it, as root, lends no rights', async () => {
+    const { mount, owner } = kernel.server;
+    const own = { caller: owner, signal: new Abort() };
+    const [cs, tcp] = ['cs', 'tcp'].map(name => mount.root.walk(name, own) as Node);
+    const clone = (tcp as DirNode).walk('clone', own) as Node;
+    cs!.permissions.mode = clone.permissions.mode = 0o666;
+    const mallory = { uid: 70001, gid: 70001 };
+    const open = async (node: string): Promise<number> => {
+      const nodeid = await kernel.lookup(node);
+      const { error, bytes } = await kernel.ask('OPEN', [u32(2), u32(0)], { nodeid, ...mallory });
+      assert.equal(error, 0);
+      return Number(bytes.readBigUInt64LE(0));
+    };
+    for (const by of [mallory, {}]) {
+      const files = { cs: await open('cs'), ctl: await open('tcp/clone') };
+      assert.equal((await kernel.ask('WRITE', writeFields(files.cs, 'tcp!localhost!80'), by)).error, -EACCES);
+      assert.equal((await kernel.ask('WRITE', writeFields(files.cs, 'debug'), by)).error, -EINVAL);
+      assert.equal(
+        (await kernel.ask('WRITE', writeFields(files.ctl, 'connect localhost!80'), by)).error,
+        -EACCES,
+      );
+    }
+    // And the other way round: what its owner opened is his, whoever goes on with it.
+    const lent = await kernel.open('cs');
+    assert.equal((await kernel.ask('WRITE', writeFields(lent, 'tcp!localhost!80'), mallory)).error, 0);
   });
 
   it('survives requests of random bytes', async () => {

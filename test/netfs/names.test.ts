@@ -47,10 +47,10 @@ function names(ndb = NDB, resolver = new FakeResolver(ELSEWHERE)): Names {
 }
 
 const records = async (name: string, type: string): Promise<string[]> =>
-  (await names().records(name, type, signal)).map(each => `${each.name} ${each.type} ${each.value}`);
+  (await names().records(name, type, signal, GLENDA)).map(each => `${each.name} ${each.type} ${each.value}`);
 
 const addresses = async (name: string): Promise<string[]> =>
-  (await names().addresses(name, signal)).map(each => formatIp(each.ip));
+  (await names().addresses(name, signal, GLENDA)).map(each => formatIp(each.ip));
 
 const failsWith = (name: string) => (error: FsError) => error.name === name;
 

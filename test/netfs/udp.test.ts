@@ -1,5 +1,8 @@
 /** udp: datagrams, headers, calls, groups, and what the network says of them. ip(3), udp. */
 import assert from 'node:assert/strict';
+import { hostDialer } from '../../src/host/dialer.ts';
+import { parseIp, type Endpoint } from '../../src/netfs/address.ts';
+import type { Complaint, Datagram, Datagrams } from '../../src/netfs/dialer.ts';
 import { ALICE, BOB, GLENDA, people } from '../support/callers.ts';
 import { Station } from '../support/datagrams.ts';
 import { eventually, forEachDoor, isRefusal, type Conv, type Fixture } from '../support/fixture.ts';
@@ -675,6 +678,61 @@ forEachDoor('udp groups', t => {
     await t.refuses(conv.ctl.write('delmulti 239.9.9.9'), 'bad ip address syntax', 'EINVAL');
   });
 });
+
+/** A socket that tells of a datagram before it is there: it comes behind the fourth look for it. */
+class Hasty implements Datagrams {
+  readonly local = { ip: parseIp('127.0.0.1')!, port: 1 };
+  readonly remote: Endpoint;
+  private readable: (() => void) | undefined;
+  private looks = 0;
+
+  constructor(remote: Endpoint) {
+    this.remote = remote;
+  }
+
+  receive(): Datagram | undefined {
+    if (++this.looks !== 5) return undefined;
+    const own = this.local.ip;
+    return { bytes: Buffer.from('late'), from: this.remote, to: own, interface: own };
+  }
+
+  waiting(): boolean {
+    return this.looks === 4;
+  }
+
+  whenReadable(run: (() => void) | undefined): void {
+    if (this.readable === undefined && run !== undefined) setImmediate(() => this.tell());
+    this.readable = run;
+  }
+
+  private tell(): void {
+    this.readable?.();
+    if (this.readable !== undefined && this.looks < 5) setImmediate(() => this.tell());
+  }
+
+  send = (): boolean => true;
+  room = (): Promise<void> => Promise.resolve();
+  complaints = (): Complaint[] => [];
+  queued = (): number => 0;
+  drops = (): number => 0;
+  heedAdvice(): void {}
+  configure(): void {}
+  join(): void {}
+  leave(): void {}
+  close(): void {}
+}
+
+forEachDoor(
+  'udp, told too early',
+  t => {
+    it('a read is answered by what comes just after it was looked for', async () => {
+      const { dir } = await t.tell('connect 127.0.0.1!1', t.client, 'udp');
+      const data = await t.client.open(`${dir}/data`, 'rw');
+      assert.equal((await data.read(1000)).toString(), 'late');
+    });
+  },
+  () => ({ dialer: { ...hostDialer, datagrams: remote => new Hasty(remote!) } }),
+);
 
 forEachDoor('udp/stats', t => {
   const stats = async (): Promise<Map<string, number>> =>

@@ -1,6 +1,8 @@
 /** Ten thousand questions at the same time, to a name server that says nothing. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Abort } from '../../src/abort.ts';
@@ -9,16 +11,19 @@ import { HostResolver } from '../../src/host/dns/resolver.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { Server } from '../../src/server/server.ts';
 import { unixDoor } from '../../src/server/transport/unix.ts';
-import { Clock, ScriptedServer } from '../host/dns/wire.ts';
+import { Clock, record, reply, ScriptedServer } from '../host/dns/wire.ts';
+import { ALICE, BOB, CAROL } from '../support/callers.ts';
 import { DirectTree } from '../support/direct.ts';
 import { until } from './rig.ts';
 
 const QUESTIONS = 10_000;
-/** What the resolver has out at a time, and what it lets wait. */
-const IN_FLIGHT = 512;
-const WAITING = 4096;
+/** What the resolver has out of one user at a time, and what it lets wait: half of all. */
+const IN_FLIGHT = 256;
+const WAITING = 2048;
 /** Beside the sockets of the questions. */
 const SPARE = 100;
+
+const HERE = record({ type: 1, data: [127, 0, 0, 1] });
 
 describe('ten thousand questions at once', () => {
   let dir: string;
@@ -73,6 +78,35 @@ describe('ten thousand questions at once', () => {
     assert.equal(clock.length, 0);
     await until(() => descriptors() <= before + SPARE);
     tree.close();
+  });
+
+  it('of one user, and of another, leave a third and his dials alone', async () => {
+    const listener = createServer(socket => socket.destroy()).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    const signal = new Abort();
+    silent.script = query =>
+      query.name.startsWith('here') ? reply(query, { answers: query.type === 1 ? [HERE] : [] }) : undefined;
+    for (const file of ['dns', 'cs', 'tcp/clone'])
+      await new DirectTree(server, server.owner).chmod(file, 0o666);
+    const flood = [ALICE, BOB].flatMap(by => {
+      return Array.from({ length: IN_FLIGHT + WAITING }, (_, i) =>
+        resolver.records(`host${i}.test`, 'ip', signal, by).catch((error: unknown) => error),
+      );
+    });
+    const carol = new DirectTree(server, CAROL);
+    const dns = await carol.open('dns', 'rw');
+    await dns.write('here.test ip', 0);
+    assert.equal((await dns.read(100, 0)).toString(), 'here.test ip\t127.0.0.1');
+    const cs = await carol.open('cs', 'rw');
+    await cs.write('tcp!here.test!80', 0);
+    assert.equal((await cs.read(100, 0)).toString(), '/net/tcp/clone 127.0.0.1!80');
+    const ctl = await carol.open('tcp/clone', 'rw');
+    await ctl.write(`connect here.test!${port}`);
+    signal.abort(new FsError('Eintr'));
+    await Promise.all(flood);
+    carol.close();
+    listener.close();
   });
 
   it('are cancelled, and leave nothing behind', async () => {

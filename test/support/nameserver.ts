@@ -88,6 +88,10 @@ export class NameServer {
     return `127.0.0.1!${this.port}`;
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** One that answers, by UDP and TCP. */
   static async start(zones: Zones = EXAMPLE): Promise<NameServer> {
     need({ nsd: 'nsd' });

@@ -23,7 +23,7 @@ export interface ExchangeOptions {
   readonly timers?: Timers;
   /** An id nobody can guess, 0 to 65535. */
   readonly randomId?: () => number;
-  /** The most questions that are out at a time, each with a socket, and the most that wait for that. */
+  /** The most questions that are out at a time, each with a socket, and the most that wait for that; of all who ask. */
   readonly inFlight?: number;
   readonly waiting?: number;
 }
@@ -48,17 +48,17 @@ export class Exchange {
     this.turns = new Turns({ most: inFlight, waiting, timers });
   }
 
-  /** An answer with rcode ok or name. Errors: Edns. Heeds the signal. */
-  async ask(question: Question, manner: Manner, signal: Signal): Promise<Answer> {
+  /** An answer with rcode ok or name. Errors: Edns. Heeds the signal. `asker` is a number of whoever asks. */
+  async ask(question: Question, manner: Manner, signal: Signal, asker: number): Promise<Answer> {
     const { servers, timeoutMs, attempts } = manner;
     // Nobody waits longer for his turn than he would for an answer.
-    if (!(await this.turns.begin(timeoutMs * attempts * servers.length, signal))) {
+    if (!(await this.turns.begin(asker, timeoutMs * attempts * servers.length, signal))) {
       throw new FsError('Edns', 'too many questions at once');
     }
     try {
       return await this.rounds(question, manner, signal);
     } finally {
-      this.turns.end();
+      this.turns.end(asker);
     }
   }
 

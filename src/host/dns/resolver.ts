@@ -4,6 +4,7 @@ import { formatIp, parseIp, type Ip } from '../../netfs/address.ts';
 import { canonicalName, domainKey, domainOctets, reverseName } from '../../netfs/domain.ts';
 import { FsError } from '../../netfs/error.ts';
 import type { ResolverSettings } from '../../netfs/ndb/prefill.ts';
+import { NOBODY, type Caller } from '../../policy/identity.ts';
 import {
   ALL,
   firstOf,
@@ -25,6 +26,17 @@ export interface ResolverOptions extends ExchangeOptions {
   readonly resolvConf?: string;
   readonly hosts?: string;
 }
+
+/** Who asks, and until when. Users share what is out at a time by their numbers. */
+interface Inquiry {
+  readonly signal: Signal;
+  readonly asker: number;
+}
+
+const inquiry = (signal: Signal, asker: Caller | undefined): Inquiry => ({
+  signal,
+  asker: asker?.uid ?? NOBODY,
+});
 
 /** Aliases on the way to a record; more are a circle. */
 const MAX_ALIASES = 12;
@@ -60,7 +72,12 @@ export class HostResolver implements Resolver {
     return this.knownAddresses(name).length > 0 ? [] : this.conf.get().search;
   }
 
-  async records(name: string, type: string, signal: Signal): Promise<readonly ResourceRecord[]> {
+  async records(
+    name: string,
+    type: string,
+    signal: Signal,
+    asker?: Caller,
+  ): Promise<readonly ResourceRecord[]> {
     const number = typeNumber(type);
     if (number === undefined) throw new FsError('Enorecord', `there is no type ${type}`);
     const ip = number === TYPE.ptr ? parseIp(name) : undefined;
@@ -68,17 +85,18 @@ export class HostResolver implements Resolver {
     const known = this.known(plain, number);
     if (known.length > 0) return known.map(written);
     if (isLocalhost(domainKey(plain))) throw new FsError('Enorecord', `${plain} is this machine`);
-    const found = number === ALL ? this.everything(plain, signal) : this.follow(plain, number, signal);
+    const by = inquiry(signal, asker);
+    const found = number === ALL ? this.everything(plain, by) : this.follow(plain, number, by);
     return (await found).map(written);
   }
 
-  async addresses(name: string, signal: Signal): Promise<readonly HostAddress[]> {
+  async addresses(name: string, signal: Signal, asker?: Caller): Promise<readonly HostAddress[]> {
     const ip = parseIp(name);
     if (ip !== undefined) return [{ ip, ttl: Infinity }];
     const known = this.knownAddresses(checked(name));
     if (known.length > 0) return known.map(ip => ({ ip, ttl: Infinity }));
     return firstOf(candidates(name, this.conf.get()), candidate =>
-      this.hostAddresses(checked(candidate), signal),
+      this.hostAddresses(checked(candidate), inquiry(signal, asker)),
     );
   }
 
@@ -101,19 +119,19 @@ export class HostResolver implements Resolver {
 
   // ---- what the name servers know ---------------------------------------------------------------
 
-  private ask(name: string, type: number, signal: Signal): Promise<Answer> {
+  private ask(name: string, type: number, { signal, asker }: Inquiry): Promise<Answer> {
     const conf = this.conf.get();
     const manner = this.servers === undefined ? conf : { ...conf, servers: this.servers };
-    return this.exchange.ask({ name: domainOctets(name)!, type }, manner, signal);
+    return this.exchange.ask({ name: domainOctets(name)!, type }, manner, signal, asker);
   }
 
   /** The records behind a name's aliases, and the aliases first. An answer may hold several, or the next must be asked for. */
-  private async follow(name: string, type: number, signal: Signal): Promise<AnswerRecord[]> {
+  private async follow(name: string, type: number, by: Inquiry): Promise<AnswerRecord[]> {
     const aliases: AnswerRecord[] = [];
     for (;;) {
       const asked = aliases.length;
       const at = aliases.at(-1)?.value ?? name;
-      const answer = await this.ask(at, type, signal);
+      const answer = await this.ask(at, type, by);
       const found = chain(answer.records, at, type, aliases);
       if (found.length > 0) return [...aliases, ...found];
       if (answer.rcode === RCODE.name) throw new FsError('Enoname', `${aliases.at(-1)?.value ?? at}`);
@@ -122,13 +140,13 @@ export class HostResolver implements Resolver {
   }
 
   /** RFC 8482: a server may answer such a question with one type, or a HINFO that says so, or not at all. */
-  private async everything(name: string, signal: Signal): Promise<readonly AnswerRecord[]> {
-    const said = await this.of(name, ALL, signal).catch((error: unknown) => orNothing(error, 'Edns'));
+  private async everything(name: string, by: Inquiry): Promise<readonly AnswerRecord[]> {
+    const said = await this.of(name, ALL, by).catch((error: unknown) => orNothing(error, 'Edns'));
     const records = said.filter(({ type, value }) => type !== TYPE.hinfo || value !== RFC8482);
     const types = new Set(records.map(({ type }) => type));
     if (types.size > 1) return records;
     const answers = await Promise.all(
-      COMMON_TYPES.filter(type => !types.has(type)).map(type => this.of(name, type, signal)),
+      COMMON_TYPES.filter(type => !types.has(type)).map(type => this.of(name, type, by)),
     );
     const distinct = new Map(
       [...records, ...answers.flat()].map(record => [`${record.type} ${record.value}`, record]),
@@ -138,19 +156,17 @@ export class HostResolver implements Resolver {
   }
 
   /** A name's own records in an answer. */
-  private async of(name: string, type: number, signal: Signal): Promise<AnswerRecord[]> {
-    const { rcode, records } = await this.ask(name, type, signal);
+  private async of(name: string, type: number, by: Inquiry): Promise<AnswerRecord[]> {
+    const { rcode, records } = await this.ask(name, type, by);
     const own = records.filter(record => domainKey(record.name) === domainKey(name));
     if (rcode === RCODE.name && own.length === 0) throw new FsError('Enoname', name);
     return own;
   }
 
   /** Both families are asked at the same time; one is enough. IPv4 before IPv6, as cs(8) orders them. */
-  private async hostAddresses(name: string, signal: Signal): Promise<HostAddress[]> {
-    const answers = await Promise.allSettled(
-      [TYPE.ip, TYPE.ipv6].map(type => this.follow(name, type, signal)),
-    );
-    if (signal.aborted) throw signal.reason;
+  private async hostAddresses(name: string, by: Inquiry): Promise<HostAddress[]> {
+    const answers = await Promise.allSettled([TYPE.ip, TYPE.ipv6].map(type => this.follow(name, type, by)));
+    if (by.signal.aborted) throw by.signal.reason;
     const found = answers.flatMap(answer => (answer.status === 'fulfilled' ? addressesIn(answer.value) : []));
     if (found.length > 0) return found;
     const errors = answers.flatMap(answer => (answer.status === 'rejected' ? [answer.reason as Error] : []));

@@ -1,7 +1,11 @@
 /** One query and its answer: by UDP from a port of its own, by TCP on a connection of its own. */
-import { createSocket, type SocketOptions } from 'node:dgram';
-import { isIPv6, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { onAbort, type Signal } from '../../abort.ts';
+import { parseIp } from '../../netfs/address.ts';
+import { watchReadable, type ReadWatch } from '../fd.ts';
+import { callError, connectTo, datagramSocket, receiveBytes, sendBytes } from '../inet.ts';
+import { closeFd } from '../libc.ts';
+import { hostFacts } from '../rtnetlink.ts';
 import { isAnswerTo } from './message.ts';
 import type { NameServer } from './resolvconf.ts';
 import type { Timers } from './turns.ts';
@@ -19,31 +23,54 @@ export interface Wait {
 /** So many datagrams that are no answer are passed over; then somebody is guessing. */
 const MAX_STRAYS = 64;
 
-/** Addresses need no looking up, and then a socket is bound and connected at once. */
-const lookup = ((address: string, family: number, done: (error: null, ip: string, family: number) => void) =>
-  done(null, address, family)) as unknown as NonNullable<SocketOptions['lookup']>;
-
 /**
  * The host picks a port at random, and a connected socket hears nobody but the server: together with
  * the query's id that is what somebody must guess who answers in its place (RFC 5452, 9).
  */
 export function overUdp(server: NameServer, query: Buffer, wait: Wait): Promise<Buffer | Why> {
   return settling(wait, done => {
-    const socket = createSocket({ type: isIPv6(server.address) ? 'udp6' : 'udp4', lookup });
-    let strays = 0;
-    socket.on('error', (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
-    socket.on('message', message => {
-      if (isAnswerTo(message, query)) done(message);
-      else if (++strays >= MAX_STRAYS) done('many datagrams that are no answer');
-    });
-    socket.on('connect', () => socket.send(query));
-    socket.connect(server.port, server.address);
-    return () => {
-      // What it was about to tell comes too late: nothing can be sent any more.
-      socket.removeAllListeners().on('error', () => {});
-      socket.close();
-    };
+    let socket: ReadWatch | undefined;
+    try {
+      const fd = connectedTo(server);
+      let strays = 0;
+      socket = watchReadable(fd, () => {
+        try {
+          const message = receiveBytes(fd);
+          // The buffer is everybody's.
+          if (message === undefined) return;
+          if (isAnswerTo(message, query)) done(Buffer.from(message));
+          else if (++strays >= MAX_STRAYS) done('many datagrams that are no answer');
+        } catch (error) {
+          done((error as Error).message);
+        }
+      });
+      socket.start();
+      const errno = sendBytes(fd, query);
+      if (errno !== 0) done(callError(errno).message);
+    } catch (error) {
+      done((error as Error).message);
+    }
+    return () => socket?.close();
   });
+}
+
+/** A datagram socket, by its descriptor; throws what the host says. */
+function connectedTo({ address, port }: NameServer): number {
+  const [text = '', zone] = address.split('%');
+  const ip = parseIp(text)!;
+  const fd = datagramSocket(ip.family);
+  try {
+    connectTo(fd, ip.family, { ip, port }, zone === undefined ? 0 : indexOf(zone));
+    return fd;
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+/** Of the interface that a link-local address names, by its name or already by its index. */
+function indexOf(zone: string): number {
+  return hostFacts.interfaces().find(({ name }) => name === zone)?.index ?? (Number(zone) || 0);
 }
 
 /** RFC 1035, 4.2.2: a length of two octets goes before each message. */

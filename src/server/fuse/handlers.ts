@@ -242,6 +242,7 @@ function read(session: FuseSession, m: Body<'READ'>, request: Request): Awaitabl
   const file = session.files.get(m.fh);
   const { handle } = file;
   mayBegin(session);
+  request.actFor(file.caller);
   request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
   const reply = new ReadReply(readSize(handle, m.size));
   const offset = handle.messages === true ? file.position : m.offset;
@@ -270,6 +271,7 @@ function write(session: FuseSession, m: Body<'WRITE'>, request: Request): Awaita
   const file = session.files.get(m.fh);
   const { handle } = file;
   mayBegin(session);
+  request.actFor(file.caller);
   request.nonblocking = (m.flags & O_NONBLOCK) !== 0;
   request.isWrite = handle.stream;
   file.position = 0;

@@ -29,6 +29,14 @@ export class Request extends Abort implements Req {
   get caller(): Caller {
     return (this.who ??= callerOf(this.header, this.users));
   }
+
+  /**
+   * What is read from and written to an open file is by who opened it, as on Unix: a set-uid program
+   * that is handed somebody's descriptor and prints what he likes does not lend him its rights.
+   */
+  actFor(opener: Caller): void {
+    this.who = opener;
+  }
 }
 
 /** Where a READ's bytes are put: behind the header of the reply that will be written. */
