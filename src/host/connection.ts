@@ -320,7 +320,10 @@ export class HostConnection implements Connection {
   }
 
   keepalive(ms: number): void {
-    this.socket.setKeepAlive(true, ms);
+    // Linux counts whole seconds to MAX_TCP_KEEPIDLE. Node cuts off what is less than one, and then sets
+    // nothing; of what is too much it hides that the kernel refused.
+    const seconds = Math.min(Math.ceil(ms / 1000), 32_767);
+    this.socket.setKeepAlive(true, seconds * 1000);
   }
 
   close(): void {

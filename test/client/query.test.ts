@@ -1,4 +1,4 @@
-/** Asking cs and dns by the library. net-contract 6 and 7. */
+/** Asking cs and dns by the library. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { abortable } from '../../src/abort.ts';

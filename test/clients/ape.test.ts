@@ -1,6 +1,6 @@
 /**
  * What the socket library of APE does: it keeps data open and nothing else, and opens ctl anew for each
- * thing it wants done. net-contract 8.3.
+ * thing it wants done.
  */
 import assert from 'node:assert/strict';
 import { close, forEachDoor, type Fixture } from '../support/fixture.ts';

@@ -1,4 +1,4 @@
-/** What Go's net package for Plan 9 does with TCP, UDP and names. net-contract 8.4. */
+/** What Go's net package for Plan 9 does with TCP, UDP and names. */
 import assert from 'node:assert/strict';
 import { close, forEachDoor, isRefusal, type Fixture } from '../support/fixture.ts';
 import { call, closedPort, ending, receive } from '../support/remote.ts';

@@ -1,4 +1,4 @@
-/** What programs that use dial(2) do, and listen1 of listen(8). net-contract 8.1, 8.2, 8.5. */
+/** What programs that use dial(2) do, and listen1 of listen(8). */
 import assert from 'node:assert/strict';
 import { eventually, forEachDoor, isRefusal } from '../support/fixture.ts';
 import { call, closedPort, ending, receive } from '../support/remote.ts';

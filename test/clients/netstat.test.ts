@@ -1,4 +1,4 @@
-/** What Plan 9's netstat reads, and how. net-contract 8.6. */
+/** What Plan 9's netstat reads, and how. */
 import assert from 'node:assert/strict';
 import { netstat } from '../../src/client/index.ts';
 import type { ServerOptions } from '../../src/server/server.ts';

@@ -1,4 +1,4 @@
-/** What scripts of rc do, by its redirections. net-contract 8.5. */
+/** What scripts of rc do, by its redirections. */
 import assert from 'node:assert/strict';
 import { forEachDoor } from '../support/fixture.ts';
 import { call, ending, receive } from '../support/remote.ts';

@@ -59,6 +59,18 @@ describe('a connection of the host', () => {
     assert.match(ss(connection), /timer:\(keepalive,(7|6)/);
   });
 
+  for (const [ms, timer] of [
+    [50, /(\d+ms|1sec)/],
+    [61_500, /1min[12]?(sec)?/],
+    [2 ** 31 - 1, /54[56]min/],
+  ] as const) {
+    it(`probes after whole seconds, at least one and as many as the kernel has: ${ms}`, async () => {
+      const { connection } = await connect();
+      connection.keepalive(ms);
+      assert.match(ss(connection), new RegExp(`timer:\\(keepalive,${timer.source},`));
+    });
+  }
+
   it('sends small writes at once', async () => {
     const { connection } = await connect();
     // Without TCP_NODELAY the second of two small writes waits for an acknowledgement.

@@ -7,6 +7,8 @@ import { networkInterfaces } from 'node:os';
 import { HostDatagrams } from '../../src/host/datagrams.ts';
 import { ANY, formatIp, parseIp, type Ip } from '../../src/netfs/address.ts';
 import type { Datagram, Datagrams } from '../../src/netfs/dialer.ts';
+import { Server } from '../../src/server/server.ts';
+import { DirectTree } from '../support/direct.ts';
 
 const ip = (text: string): Ip => parseIp(text)!;
 const any = { ip: ANY, port: 0 };
@@ -91,6 +93,49 @@ async function broadcast(): Promise<unknown> {
   return heard;
 }
 
+/** A router in a namespace of its own, and behind it networks where nobody is. */
+function addRouter(): void {
+  const run = (line: string): void => void execFileSync('ip', line.split(' '));
+  execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', '/run']);
+  run('netns add router');
+  run('link add v2 type veth peer name r0 netns router');
+  writeFileSync('/proc/sys/net/ipv6/conf/v2/accept_dad', '0');
+  run('link set v2 up');
+  run('addr add 10.8.0.1/24 dev v2');
+  run('addr add fd08::1/64 dev v2 nodad');
+  run('route add 10.7.0.0/24 via 10.8.0.2');
+  run('-6 route add fd07::/64 via fd08::2');
+  const script = `
+    echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+    echo 0 >/proc/sys/net/ipv6/conf/r0/accept_dad
+    ip link set r0 up; ip addr add 10.8.0.2/24 dev r0; ip addr add fd08::2/64 dev r0 nodad
+    ip link add r1 type veth peer name r2; ip link set r1 up; ip link set r2 up
+    ip addr add 10.7.0.2/24 dev r1; ip addr add fd07::2/64 dev r1 nodad`;
+  execFileSync('ip', ['netns', 'exec', 'router', 'sh', '-ec', script]);
+}
+
+/** What traceroute(1) does: a datagram that lives for one hop, and who says that it is gone. */
+async function trace(to: string): Promise<unknown> {
+  const server = new Server();
+  const tree = new DirectTree(server, server.owner);
+  const ctl = await tree.open('udp/clone', 'rw');
+  await ctl.write('ttl 1');
+  await ctl.write(`connect ${to}!33434`);
+  const data = await tree.open('udp/0/data', 'rw');
+  await data.write('who is there?');
+  const failure = await data.read(1).catch((error: Error) => error.message);
+  const told = { failure, err: (await tree.readFile('udp/0/err')).toString() };
+  tree.close();
+  return told;
+}
+
 configure();
-const result = { group: await group(), linkLocal: await linkLocal(), broadcast: await broadcast() };
+addRouter();
+const result = {
+  group: await group(),
+  linkLocal: await linkLocal(),
+  broadcast: await broadcast(),
+  trace4: await trace('10.7.0.9'),
+  trace6: await trace('fd07::9'),
+};
 process.stdout.write(JSON.stringify(result));

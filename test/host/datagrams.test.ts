@@ -7,7 +7,7 @@ import { need } from '../support/packages.ts';
 const CHILD = new URL('datagrams-child.ts', import.meta.url).pathname;
 
 describe('datagrams of an interface', () => {
-  let seen: Record<'group' | 'linkLocal' | 'broadcast', Record<string, unknown>>;
+  let seen: Record<'group' | 'linkLocal' | 'broadcast' | 'trace4' | 'trace6', Record<string, unknown>>;
 
   before(async () => {
     need({ ip: 'iproute2' });
@@ -38,5 +38,15 @@ describe('datagrams of an interface', () => {
       to: '10.9.0.255',
       interface: '10.9.0.1',
     });
+  });
+
+  it('a ttl that ends at a router hangs the conversation up, and err names the router, as traceroute wants', () => {
+    assert.deepEqual(
+      [seen.trace4, seen.trace6],
+      [
+        { failure: 'no route', err: 'no route: icmp type 11 code 0 from 10.8.0.2\n' },
+        { failure: 'no route', err: 'no route: icmp6 type 3 code 0 from fd08::2\n' },
+      ],
+    );
   });
 });

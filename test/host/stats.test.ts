@@ -1,4 +1,4 @@
-/** The names of stats, and whose numbers they are. 9front's tcp.c, udp.c and ip.c; net-contract 3 and 5. */
+/** The names of stats, and whose numbers they are. 9front's tcp.c, udp.c and ip.c. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

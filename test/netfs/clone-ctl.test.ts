@@ -1,4 +1,4 @@
-/** clone and ctl: numbers, who keeps a conversation alive, and how it ends. ip(3), net-contract 2. */
+/** clone and ctl: numbers, who keeps a conversation alive, and how it ends. ip(3). */
 import assert from 'node:assert/strict';
 import { ALICE, GLENDA, people } from '../support/callers.ts';
 import {

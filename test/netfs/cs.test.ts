@@ -1,4 +1,4 @@
-/** The connection server, by every door: where to dial a name. ndb(8), net-contract 6 and 8. */
+/** The connection server, by every door: where to dial a name. ndb(8). */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';

@@ -1,4 +1,4 @@
-/** What is written to ctl: every message, its arguments, and what it answers. ip(3), net-contract 2 and 9. */
+/** What is written to ctl: every message, its arguments, and what it answers. ip(3). */
 import assert from 'node:assert/strict';
 import type { constants } from 'node:os';
 import type { Endpoint } from '../../src/netfs/address.ts';

@@ -1,4 +1,4 @@
-/** data: the stream of a connection. ip(3), net-contract 3. */
+/** data: the stream of a connection. ip(3). */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { hostDialer } from '../../src/host/dialer.ts';

@@ -1,4 +1,4 @@
-/** /net/dns, asked about a real name server's zones. dns(8), net-contract 7. */
+/** /net/dns, asked about a real name server's zones. dns(8). */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** The formats of iproute, ipselftab, arp and ipifc/N, to the letter. net-contract 5; 9front's sys/src/9/ip. */
+/** The formats of iproute, ipselftab, arp and ipifc/N, to the letter. 9front's sys/src/9/ip. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';

@@ -1,4 +1,4 @@
-/** arp, iproute, ipselftab and ipifc as files. net-contract 5; ip(3) */
+/** arp, iproute, ipselftab and ipifc as files. ip(3) */
 import assert from 'node:assert/strict';
 import { FsError } from '../../src/netfs/error.ts';
 import { forEachDoor } from '../support/fixture.ts';

@@ -1,4 +1,4 @@
-/** listen: taking calls. ip(3), net-contract 3. */
+/** listen: taking calls. ip(3). */
 import assert from 'node:assert/strict';
 import { ALICE, BOB, CAROL, GLENDA, people, TEAM } from '../support/callers.ts';
 import {

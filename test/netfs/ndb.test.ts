@@ -1,4 +1,4 @@
-/** The file ndb, by every door: what is written comes into force when it is closed. net-contract 5. */
+/** The file ndb, by every door: what is written comes into force when it is closed. */
 import assert from 'node:assert/strict';
 import { constants } from 'node:fs';
 import { hostname } from 'node:os';

@@ -1,4 +1,4 @@
-/** Who may do what: owners, groups and bits, as on any Unix. design.md, "Permissions"; ip(3). */
+/** Who may do what: owners, groups and bits, as on any Unix. ip(3). */
 import assert from 'node:assert/strict';
 import { connect, type Client, type File } from '../../src/client/index.ts';
 import { NOBODY, unauthenticated, type Caller } from '../../src/policy/identity.ts';

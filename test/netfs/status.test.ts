@@ -1,4 +1,4 @@
-/** status, local, remote and stats. ip(3), net-contract 3. */
+/** status, local, remote and stats. ip(3). */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';

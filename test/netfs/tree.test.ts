@@ -1,4 +1,4 @@
-/** The tree: names, modes, owners, qids, walking and listing. ip(3), net-contract 1 and 10. */
+/** The tree: names, modes, owners, qids, walking and listing. ip(3). */
 import assert from 'node:assert/strict';
 import { constants } from 'node:fs';
 import { codecFor } from '../../src/server/9p/codec.ts';
