@@ -209,12 +209,12 @@ const isNumeric = (label: string): boolean => /^(\d+|0x[0-9a-f]*)$/.test(label);
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');
 
 /** RFC 6335, 5.1, and what /etc/services holds beside it: a letter somewhere, maybe not first. */
-const SERVICE = /^[a-z0-9_+.-]*[a-z][a-z0-9_+.-]*$/i;
+const isService = (text: string): boolean => /^[a-z0-9_+.-]+$/i.test(text) && /[a-z]/i.test(text);
 
 /** 0 to 65535, or the name of a service. */
 function parsePort(text: string, protocol: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text);
-  const named = SERVICE.test(text) ? servicePort(text, protocol) : undefined;
+  const named = isService(text) ? servicePort(text, protocol) : undefined;
   if (named !== undefined) return named;
   throw new FsError(
     'Ebadport',

@@ -177,11 +177,12 @@ function ipsOf(entry: Entry): string[] {
 
 /** `N M VALUE`: what stands on the line of a tuple; 0 where it does not. */
 function onLines(entry: Entry, attr: string, others: readonly string[]): string[] {
-  return entry.flatMap(line =>
-    valuesOf([line], attr).map(value =>
-      [...others.map(other => valuesOf([line], other)[0] ?? '0'), value].join(' '),
-    ),
-  );
+  return entry.flatMap(line => {
+    const values = valuesOf([line], attr);
+    if (values.length === 0) return [];
+    const before = others.map(other => valuesOf([line], other)[0] ?? '0');
+    return values.map(value => [...before, value].join(' '));
+  });
 }
 
 /** Whose an address is. */

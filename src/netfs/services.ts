@@ -1,5 +1,5 @@
 /** Ports by name: the host's /etc/services, Plan 9's own, and those that everybody writes. */
-import { readFileSync, statSync } from 'node:fs';
+import { Reread } from '../reread.ts';
 import { SERVICES } from './ndb/common.ts';
 
 const FILE = '/etc/services';
@@ -14,22 +14,10 @@ const BUILT_IN: ReadonlyMap<string, number> = new Map(
 /** The port of a service such as `http` for a protocol such as `tcp`; undefined when it is unknown. */
 export function servicePort(name: string, protocol: string): number | undefined {
   const key = `${name.toLowerCase()}/${protocol}`;
-  return hostServices().get(key) ?? BUILT_IN.get(key);
+  return hostServices.get().get(key) ?? BUILT_IN.get(key);
 }
 
-let cached: { readonly stamp: string; readonly ports: Map<string, number> } | undefined;
-
-/** The host's file, read again when it has changed. */
-function hostServices(): Map<string, number> {
-  const stamp = stampOf(FILE);
-  if (cached?.stamp !== stamp) cached = { stamp, ports: parseServices(readIfThere(FILE)) };
-  return cached.ports;
-}
-
-function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? '' : `${stat.mtimeMs} ${stat.size} ${stat.ino}`;
-}
+const hostServices = new Reread(FILE, parseServices);
 
 /** services(5): `name port/protocol alias...`; the first of several lines counts. */
 export function parseServices(text: string): Map<string, number> {
@@ -44,12 +32,4 @@ export function parseServices(text: string): Map<string, number> {
     }
   }
   return ports;
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

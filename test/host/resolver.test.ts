@@ -37,8 +37,13 @@ describe('parseHosts', () => {
       '0177.0.0.1 a',
       'fe80::1%lo a',
       'x y',
+      '192.0.2.1 b',
+      'x y',
+      '192.0.2.1 c',
+      'x',
+      '192.0.2.1 d',
     );
-    assert.equal(names.size, 0);
+    assert.deepEqual([...names.keys()], ['b', 'c', 'd']);
   });
 
   it('reads lines that end as on Windows', () => {
@@ -49,6 +54,15 @@ describe('parseHosts', () => {
     const { reverse } = parseHosts('192.0.2.7 Web.example www\n192.0.2.7 other\n2001:db8::1 six');
     assert.equal(reverse.get('7.2.0.192.in-addr.arpa'), 'Web.example');
     assert.equal(reverse.get(`1.${'0.'.repeat(23)}8.b.d.0.1.0.0.2.ip6.arpa`), 'six');
+  });
+
+  it('takes as many lines of one name or of one address as there are, and 64 addresses of one name', () => {
+    const lines = Array.from({ length: 100_000 }, (_, i) => `192.0.${i % 9}.${i % 256} a a${i}`);
+    const names = hosts(...lines);
+    assert.equal(names.size, 100_001);
+    assert.equal(names.get('a')!.length, 64);
+    assert.equal(new Set(show(names.get('a'))).size, 64);
+    assert.equal(hosts(`::1 ${'a '.repeat(100_000)}`).get('a')!.length, 1);
   });
 
   it('takes any text', () => {

@@ -127,6 +127,32 @@ describe('records of a name', () => {
   });
 });
 
+/** As large as an ndb may be, made of one thing. */
+const full = (head: string, part: string): string => head + part.repeat((32_767 - head.length) / part.length);
+
+describe('a database of 32 KiB', () => {
+  it('that is one line of srv, mx or addresses is asked like any other', async () => {
+    // When each value looked through the whole line, these took a minute.
+    const one = async (ndb: string, type: string): Promise<number> =>
+      (await names(ndb).records('a.b', type, signal, GLENDA)).length;
+    assert.equal(await one(full('dom=a.b pri=1 ', 'srv '), 'srv'), 1);
+    assert.equal(await one(full('dom=a.b pref=1 ', 'mx '), 'all'), 1);
+    assert.equal(await one(full('dom=a.b ', 'ip=192.0.2.1 '), 'ip'), 1);
+    const many = Array.from({ length: 3000 }, (_, i) => `srv=s${i}`);
+    assert.equal(await one(`dom=a.b ${many.join(' ')}`, 'srv'), 3000);
+  });
+
+  it('of hosts and networks is asked what all of them inherit', () => {
+    const info = (ndb: string, ...wanted: string[]): number =>
+      new Database(parse(Buffer.from(ndb))).ipinfo('sys', 'a', wanted).length;
+    const hosts = 'sys=a ip=192.0.2.1\n'.repeat(850);
+    assert.equal(info(hosts + 'ipnet ip=192.0.2.0\n'.repeat(850), ...'abcdefghijklmnopqrstuvwxyz'), 0);
+    assert.equal(info(`${hosts}ipnet ip=192.0.2.0\n${' z\n'.repeat(5000)}`, 'z'), 1);
+    const distinct = Array.from({ length: 2000 }, (_, i) => ` z=${i}\n`);
+    assert.equal(info(`${hosts}ipnet ip=192.0.2.0\n${distinct.join('')}`, 'z'), 2000);
+  });
+});
+
 describe('the domains of short names', () => {
   it("are ndb's, then the host's", () => {
     const host = new FakeResolver({});

@@ -84,6 +84,25 @@ describe('ipinfo', () => {
     assert.deepEqual(info(NETWORKS, 'sys', 'jerq', 'ipmask'), ['ipmask=/112']);
   });
 
+  it('lets the first of several entries of one network that has an attribute say it, in the order written', () => {
+    const db = database(`
+ipnet=a ip=10.0.0.0 b=1 a=2 b=3
+ipnet=b ip=10.0.0.0 a=4 c=5
+ipnet=c ip=10.1.2.3 ipmask=/104 d=6
+sys=x ip=10.9.9.9
+`);
+    assert.deepEqual(info(db, 'sys', 'x', 'c', 'a', 'b'), ['b=1', 'a=2', 'b=3', 'c=5']);
+    // As Plan 9 does not: bits beyond the mask count for nothing.
+    assert.deepEqual(info(db, 'sys', 'x', 'd'), ['d=6']);
+  });
+
+  it('says what all systems of a name have or inherit, each once', () => {
+    const db = database(
+      'sys=x ip=10.0.0.1 own=1\nsys=x ip=10.0.0.2 own=2\nipnet=a ip=10.0.0.0 own=3 dns=4\n',
+    );
+    assert.deepEqual(info(db, 'sys', 'x', 'own', 'dns'), ['own=1', 'dns=4', 'own=2']);
+  });
+
   it('says nothing of who has no address', () => {
     assert.deepEqual(info(NETWORKS, 'sys', 'nowhere', 'dom'), []);
     assert.deepEqual(info(NETWORKS, 'sys', 'nobody', 'dom'), []);

@@ -1,5 +1,5 @@
 /** hosts(5): names that this machine knows without asking. */
-import { parseIp, type Ip } from '../../netfs/address.ts';
+import { parseIp, sameIp, type Ip } from '../../netfs/address.ts';
 import { domainKey, reverseName } from '../../netfs/domain.ts';
 
 export const HOSTS = '/etc/hosts';
@@ -15,23 +15,35 @@ export interface Hosts {
 export function parseHosts(text: string): Hosts {
   const names = new Map<string, Ip[]>();
   const reverse = new Map<string, string>();
+  // Many lines in a row often have one address: lists of names to be blocked.
+  let last = '';
+  let ip: Ip | undefined;
   for (const line of text.split('\n')) {
-    const [address, ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
-    const ip = parseIp(address ?? '');
-    if (ip === undefined || aliases[0] === undefined) continue;
-    const pointer = reverseName(ip);
-    if (!reverse.has(pointer)) reverse.set(pointer, aliases[0]);
+    const [address = '', ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (aliases[0] === undefined) continue;
+    if (address !== last) {
+      last = address;
+      ip = parseIp(address);
+      if (ip !== undefined) setOnce(reverse, reverseName(ip), aliases[0]);
+    }
+    if (ip === undefined) continue;
     for (const alias of aliases) add(names, domainKey(alias), ip);
   }
+  for (const ips of names.values()) if (ips.length > 1) ips.sort((a, b) => a.family - b.family);
   return { names, reverse };
 }
 
+function setOnce(map: Map<string, string>, key: string, value: string): void {
+  if (!map.has(key)) map.set(key, value);
+}
+
+/** As many addresses as anybody tries of one name. */
+const MOST = 64;
+
 function add(names: Map<string, Ip[]>, key: string, ip: Ip): void {
-  const ips = names.get(key) ?? [];
-  names.set(
-    key,
-    [...ips, ip].sort((a, b) => a.family - b.family),
-  );
+  const ips = names.get(key);
+  if (ips === undefined) names.set(key, [ip]);
+  else if (ips.length < MOST && !ips.some(known => sameIp(known, ip))) ips.push(ip);
 }
 
 /** RFC 6761, 6.3: localhost and all below it are this machine, whatever a resolver says. */

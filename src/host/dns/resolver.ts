@@ -17,7 +17,7 @@ import {
 import { Exchange, type ExchangeOptions } from './exchange.ts';
 import { HOSTS, isLocalhost, LOCALHOST, parseHosts, type Hosts } from './hosts.ts';
 import { RCODE, TYPE, type Answer, type AnswerRecord } from './message.ts';
-import { Reread } from './reread.ts';
+import { Reread } from '../../reread.ts';
 import { candidates, parseResolvConf, RESOLV_CONF, type NameServer, type ResolvConf } from './resolvconf.ts';
 
 export interface ResolverOptions extends ExchangeOptions {

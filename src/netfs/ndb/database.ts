@@ -1,17 +1,20 @@
 /** A network database that is searched: by a tuple, and by what a host inherits of its networks. */
-import { formatIp, parseIp, type Ip } from '../address.ts';
-import { formatMask, inNetwork, parseMask } from './masks.ts';
+import { formatIp, parseIp } from '../address.ts';
+import { formatMask } from './masks.ts';
+import { firstIp, Networks, valuesOf, type Network } from './networks.ts';
 import type { Entry, Line, Tuple } from './parse.ts';
+
+export { isNetwork, valuesOf } from './networks.ts';
 
 export class Database {
   readonly entries: readonly Entry[];
   private readonly byTuple = new Map<string, Set<Entry>>();
-  private readonly networks: readonly Network[];
+  private readonly networks: Networks;
 
   constructor(entries: readonly Entry[]) {
     this.entries = entries;
     for (const entry of entries) for (const tuple of entry.flat()) this.index(tuple, entry);
-    this.networks = entries.flatMap(networksOf).sort((a, b) => b.prefix - a.prefix);
+    this.networks = new Networks(entries);
   }
 
   private index({ attr, value }: Tuple, entry: Entry): void {
@@ -39,48 +42,49 @@ export class Database {
     const own = this.search(attr, value).map(entry => matchFirst(entry, attr, value));
     const hosts = own.filter(entry => firstIp(entry) !== undefined);
     if (hosts.length === 0 && attr === 'ip') hosts.push([[{ attr, value }]]);
-    return unique(hosts.flatMap(host => this.inherited(host, wanted)));
+    const said = new Said();
+    for (const host of hosts) this.inherit(host, wanted, said);
+    return said.tuples;
   }
 
-  private inherited(host: Entry, wanted: readonly string[]): Tuple[] {
+  private inherit(host: Entry, wanted: readonly string[], said: Said): void {
     const ip = firstIp(host);
-    if (ip === undefined) return [];
-    const around = this.networks.filter(network => inNetwork(ip, network.ip, network.prefix));
+    if (ip === undefined) return;
     const missing = new Set(wanted);
-    const found: Tuple[] = [];
-    for (const entry of [host, ...around.map(network => network.entry)]) {
-      const here = entry.flat().filter(tuple => missing.has(tuple.attr));
-      found.push(...here);
-      for (const { attr } of here) missing.delete(attr);
+    const own = host.flat().filter(tuple => missing.has(tuple.attr));
+    for (const tuple of own) said.add(tuple);
+    for (const { attr } of own) missing.delete(attr);
+    for (const network of this.networks.around(ip)) {
+      if (missing.size === 0) return;
+      const here = [...missing].filter(attr => network.has(attr));
+      said.addOf(network, here);
+      for (const attr of here) missing.delete(attr);
     }
-    if (missing.has('ipmask')) found.push({ attr: 'ipmask', value: formatMask(ip, undefined) });
-    return found;
+    if (missing.has('ipmask')) said.add({ attr: 'ipmask', value: formatMask(ip, undefined) });
   }
 }
 
-/** A network: an entry with ipnet, its address and the length of its prefix. */
-interface Network {
-  readonly entry: Entry;
-  readonly ip: Ip;
-  readonly prefix: number;
-}
+/** What was found for several systems: each once, and looked at once, however many inherit it. */
+class Said {
+  private readonly all = new Map<string, Tuple>();
+  private readonly heard = new Map<Network, Set<string>>();
 
-function networksOf(entry: Entry): Network[] {
-  if (!isNetwork(entry)) return [];
-  const ip = firstIp(entry);
-  return ip === undefined ? [] : [{ entry, ip, prefix: parseMask(ip, valuesOf(entry, 'ipmask')[0]) }];
-}
+  add(tuple: Tuple): void {
+    const key = `${tuple.attr}=${tuple.value}`;
+    if (!this.all.has(key)) this.all.set(key, tuple);
+  }
 
-export const isNetwork = (entry: Entry): boolean => valuesOf(entry, 'ipnet').length > 0;
+  addOf(network: Network, attrs: readonly string[]): void {
+    const heard = this.heard.get(network) ?? new Set();
+    this.heard.set(network, heard);
+    const news = attrs.filter(attr => !heard.has(attr));
+    for (const attr of news) heard.add(attr);
+    if (news.length > 0) for (const tuple of network.values(news)) this.add(tuple);
+  }
 
-export function firstIp(entry: Entry): Ip | undefined {
-  return valuesOf(entry, 'ip')
-    .map(parseIp)
-    .find(ip => ip !== undefined);
-}
-
-export function valuesOf(entry: Entry, attr: string): string[] {
-  return entry.flat().flatMap(tuple => (tuple.attr === attr ? [tuple.value] : []));
+  get tuples(): Tuple[] {
+    return [...this.all.values()];
+  }
 }
 
 /** The entry with the line that has the tuple first. */
@@ -89,10 +93,6 @@ function matchFirst(entry: Entry, attr: string, value: string): Entry {
   const has = (line: Line): boolean => line.some(tuple => keyOf(tuple.attr, tuple.value) === key);
   const line = entry.find(has);
   return line === undefined ? entry : [line, ...entry.filter(other => other !== line)];
-}
-
-function unique(tuples: readonly Tuple[]): Tuple[] {
-  return [...new Map(tuples.map(tuple => [`${tuple.attr}=${tuple.value}`, tuple])).values()];
 }
 
 /** Names are the same in any case and with a final dot, addresses in any of their forms. */
