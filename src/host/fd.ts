@@ -106,16 +106,24 @@ class ReadTimer implements ReadWatch {
   }
 }
 
+type PipeClass = new (type: number) => PipeHandle;
+
+let pipeClass: PipeClass | undefined;
+
 /** Of the class that every socket of a path has as its handle; it has no public name. */
 function newPipe(): PipeHandle | undefined {
+  const SOCKET = 0; // uv_pipe_init's ipc: false
+  pipeClass ??= findPipeClass();
+  return pipeClass && new pipeClass(SOCKET);
+}
+
+function findPipeClass(): PipeClass | undefined {
   const socket = new Socket().on('error', () => {});
   // Makes the handle at once; that the path is no socket is learnt later, by a socket that is gone then.
   socket.connect({ path: '/dev/null' });
   const made = (socket as unknown as { _handle?: { constructor: unknown } | null })._handle;
   socket.destroy();
-  const Pipe = made?.constructor as (new (type: number) => PipeHandle) | undefined;
-  const SOCKET = 0; // uv_pipe_init's ipc: false
-  return typeof Pipe === 'function' ? new Pipe(SOCKET) : undefined;
+  return typeof made?.constructor === 'function' ? (made.constructor as PipeClass) : undefined;
 }
 
 /** A read(2) or write(2) that would have to wait. */
