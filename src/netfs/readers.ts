@@ -35,16 +35,18 @@ export class Readers {
   }
 
   /**
-   * Serves the reads whose clients take their answers, as long as `take` has something; `again` is
-   * called when a client that did not take any does. Says whether all were served.
+   * Serves the reads whose clients take their answers, as long as `take` has something; what it throws is
+   * the answer of that read. `again` is called when a client that did not take any does; the same function
+   * is called once. Says whether all were served.
    */
   serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
     while (this.line.first?.reply.mayAnswer(again) === true) {
-      const { reply, done } = this.line.first;
-      const n = take(reply);
-      if (n === undefined) break;
+      const reader = this.line.first;
+      const answer = outcomeOf(() => take(reader.reply));
+      if (answer === undefined) break;
       this.line.shift();
-      done(n);
+      if (typeof answer === 'number') reader.done(answer);
+      else reader.fail(answer);
     }
     return !this.some;
   }
@@ -56,5 +58,13 @@ export class Readers {
 
   end(): void {
     for (const reader of this.line.clear()) reader.done(0);
+  }
+}
+
+function outcomeOf<T>(run: () => T): T | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error as Error;
   }
 }
