@@ -1,9 +1,11 @@
 /** A datagram socket of this host. */
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { onAbort, type Signal } from '../abort.ts';
 import { FsError } from '../netfs/error.ts';
 import {
   ANY,
+  formatEndpoint,
   formatIp,
   isLinkLocal,
   isMulticast,
@@ -133,7 +135,7 @@ export class HostDatagrams implements Datagrams {
       if (local.port !== 0 || !isUnspecified(local.ip) || remote === undefined) bindTo(fd, family, local);
       if (remote !== undefined) {
         if (family === 6 && !isUnspecified(local.ip)) sendMulticastBy(fd, local.ip);
-        connectTo(fd, family, remote);
+        connectOpened(fd, family, remote);
       }
       return new HostDatagrams(fd, family, asked, remote);
     } catch (error) {
@@ -248,7 +250,7 @@ export class HostDatagrams implements Datagrams {
   private sendError(errno: number, bytes: Buffer): FsError {
     const error = callError(errno);
     if (error.name === 'Etoobig') return new FsError('Etoobig', `a datagram holds no ${bytes.length} bytes`);
-    return nameOf(errno) === 'EINVAL' ? new FsError('Enoroute', 'the host cannot send there') : error;
+    return CANNOT_SEND.has(nameOf(errno)) ? new FsError('Enoroute', 'the host cannot send there') : error;
   }
 
   private sendBy(bytes: Buffer, { to, from, link }: DatagramRoute): number {
@@ -331,6 +333,14 @@ const NO_IPV6 = new Set(['Enotlocal', 'Enetunreach']);
 const NO_ROOM = new Set(['EAGAIN', 'ENOBUFS', 'ENOMEM']);
 /** What the kernel says of a source address that is not the machine's, or not that way. */
 const NOT_OURS = new Set(['EINVAL', 'EADDRNOTAVAIL', 'ENETUNREACH']);
+/** The second: no address of this machine's could be the sender's. */
+const CANNOT_SEND = new Set(['EINVAL', 'EADDRNOTAVAIL']);
+/** No interface has the address, or the socket is not of the group's family. */
+const NO_INTERFACE: readonly number[] = [
+  constants.errno.ENODEV,
+  constants.errno.ENOPROTOOPT,
+  constants.errno.EADDRNOTAVAIL,
+];
 const EAFNOSUPPORT = 97;
 
 const nameOf = (errno: number): string => (errno === 0 ? '' : getSystemErrorName(-errno));
@@ -363,18 +373,36 @@ function configureDatagrams(fd: number, family: 4 | 6, options: SocketOptions): 
   if (family === 6) configureSocket(fd, 6, options);
 }
 
+/** What is wrong with the local end bind(2) has said already. */
+function connectOpened(fd: number, family: 4 | 6, remote: Endpoint): void {
+  const errno = connectTo(fd, family, remote);
+  if (errno === 0) return;
+  if (nameOf(errno) === 'EADDRNOTAVAIL') {
+    throw new FsError('Enoroute', `${formatEndpoint(remote)}: this machine has no address to reach it from`);
+  }
+  if (nameOf(errno) === 'EAGAIN')
+    throw new FsError('Enoports', `none left to reach ${formatEndpoint(remote)}`);
+  throw callError(errno);
+}
+
 function membership(fd: number, group: Ip, at: Ip, how: 'join' | 'leave'): void {
   if (group.family !== at.family) throw new FsError('Ebadip', 'a group and its interface are of one family');
   if (group.family === 4) {
     // struct ip_mreqn, ip(7)
     const request = Buffer.concat([group.bytes, at.bytes, Buffer.alloc(4)]);
-    setOption(fd, SOL_IP, how === 'join' ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, request);
+    change(fd, at, SOL_IP, how === 'join' ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, request);
   } else {
     // struct ipv6_mreq, ipv6(7)
     const request = Buffer.concat([group.bytes, Buffer.alloc(4)]);
     request.writeUInt32LE(indexOf(at), 16);
-    setOption(fd, SOL_IPV6, how === 'join' ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, request);
+    change(fd, at, SOL_IPV6, how === 'join' ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, request);
   }
+}
+
+function change(fd: number, at: Ip, level: number, name: number, request: Buffer): void {
+  const errno = setOption(fd, level, name, request);
+  if (NO_INTERFACE.includes(errno)) throw new FsError('Enotlocal', `no interface has ${formatIp(at)}`);
+  if (errno !== 0) throw callError(errno);
 }
 
 /** Without it the host's default route takes what goes to a group. */

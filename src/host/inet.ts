@@ -91,9 +91,10 @@ export function bindTo(fd: number, family: 4 | 6, to: Endpoint): void {
   if ((bindC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
 }
 
-export function connectTo(fd: number, family: 4 | 6, to: Endpoint): void {
+/** 0, or the errno. */
+export function connectTo(fd: number, family: 4 | 6, to: Endpoint): number {
   const address = sockaddr(family, to);
-  if ((connectC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
+  return (connectC(fd, address, address.length) as number) === 0 ? 0 : lastErrno();
 }
 
 export function localEnd(fd: number): Endpoint {
@@ -102,9 +103,9 @@ export function localEnd(fd: number): Endpoint {
   return endpointOf(address);
 }
 
-/** Sets an option whose value is a structure; throws what the kernel says. */
-export function setOption(fd: number, level: number, name: number, value: Buffer): void {
-  if ((setsockoptC(fd, level, name, value, value.length) as number) !== 0) throw callError(lastErrno());
+/** Sets an option whose value is a structure: 0, or the errno. */
+export function setOption(fd: number, level: number, name: number, value: Buffer): number {
+  return (setsockoptC(fd, level, name, value, value.length) as number) === 0 ? 0 : lastErrno();
 }
 
 // ---- receiving: one set of buffers serves all sockets, since nothing is kept in them -------------
