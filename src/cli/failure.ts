@@ -1,12 +1,14 @@
 /** How a command says that it failed. */
-import { NinepError } from '../client/index.ts';
+import { NinepError, ProtocolError } from '../client/index.ts';
+import { printable } from './printable.ts';
 
 /** 0: done; 1: the operation failed; 2: the command line was wrong. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** What went wrong, for people. */
 export function reason(error: unknown): string {
-  if (error instanceof NinepError) return error.detail ?? error.text;
+  if (error instanceof NinepError) return printable(error.detail ?? error.text);
+  if (error instanceof ProtocolError) return printable(error.message);
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Client, Stat } from '../client/index.ts';
 import { formatOwner, formatTime, formatType } from './describe.ts';
 import { eachPath } from './each.ts';
+import { printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
 
@@ -37,7 +38,9 @@ async function ls(client: Client, paths: string[], options: LsOptions): Promise<
     const shown = isDirectory ? stats.sort(byName) : stats.map(stat => ({ ...stat, name: written }));
     if (listed.length > 1 && isDirectory) await writeOut(`${first ? '' : '\n'}${written}:\n`);
     first = false;
-    await writeOut(options.long === true ? longLines(shown) : shown.map(({ name }) => `${name}\n`).join(''));
+    await writeOut(
+      options.long === true ? longLines(shown) : shown.map(({ name }) => `${printable(name)}\n`).join(''),
+    );
   });
 }
 
@@ -47,14 +50,14 @@ const byName = (a: Stat, b: Stat): number => a.name.localeCompare(b.name, 'en', 
 function longLines(stats: readonly Stat[]): string {
   const rows = stats.map(stat => ({
     type: formatType(stat),
-    owner: formatOwner(stat.owner, stat.uid),
-    group: formatOwner(stat.group, stat.gid),
+    owner: printable(formatOwner(stat.owner, stat.uid)),
+    group: printable(formatOwner(stat.group, stat.gid)),
     length: String(stat.length),
     time: formatTime(stat.mtime),
-    name: stat.name,
+    name: printable(stat.name),
   }));
   const width = (column: 'owner' | 'group' | 'length'): number =>
-    Math.max(...rows.map(row => row[column].length));
+    rows.reduce((most, row) => Math.max(most, row[column].length), 0);
   const [owner, group, length] = [width('owner'), width('group'), width('length')];
   return rows
     .map(row =>

@@ -1,7 +1,8 @@
 /** `slashnet netstat`: every conversation there is. */
 import type { Command } from 'commander';
 import { netstat, type ConversationStatus } from '../client/index.ts';
-import { formatTime } from './describe.ts';
+import { formatTime, isoTime } from './describe.ts';
+import { jsonText, printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
 
@@ -20,7 +21,7 @@ export function register(program: Command): void {
 Columns: protocol and number (tcp 3 is the directory tcp/3), owner, state, local and remote address,
 bytes read and written (- where the server does not count), and when the conversation began. The
 objects of --json have them as protocol, number, owner, state, local, remote, bytesIn, bytesOut (null
-where the server does not count) and since (ISO 8601).
+where the server does not count) and since (ISO 8601, null where that cannot be).
 
 Examples:
   slashnet netstat
@@ -37,16 +38,14 @@ Examples:
 }
 
 const json = (found: readonly ConversationStatus[]): string =>
-  `${JSON.stringify(
+  jsonText(
     found.map(one => ({
       ...one,
       bytesIn: one.bytesIn ?? null,
       bytesOut: one.bytesOut ?? null,
-      since: new Date(one.since * 1000).toISOString(),
+      since: isoTime(one.since),
     })),
-    null,
-    2,
-  )}\n`;
+  );
 
 const HEADER = ['proto', 'number', 'owner', 'state', 'local', 'remote', 'in', 'out', 'since'];
 /** Those are aligned to the right. */
@@ -62,7 +61,9 @@ function table(found: readonly ConversationStatus[]): string {
   return rows.map(cells => `${cells.map(pad).join(' ').trimEnd()}\n`).join('');
 }
 
-const row = (one: ConversationStatus): string[] => [
+const row = (one: ConversationStatus): string[] => cells(one).map(printable);
+
+const cells = (one: ConversationStatus): string[] => [
   one.protocol,
   String(one.number),
   one.owner,

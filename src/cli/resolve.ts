@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { lookup, translate, type Client, type ResourceRecord } from '../client/index.ts';
 import { report } from './failure.ts';
+import { jsonText, printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
 
@@ -51,8 +52,8 @@ async function resolve(
   if (answers === undefined) return;
   await writeOut(
     asJson
-      ? `${JSON.stringify(answers, null, 2)}\n`
-      : answers.map(answer => `${printable(Object.values(answer))}\n`).join(''),
+      ? jsonText(answers)
+      : answers.map(answer => `${printable(lineOf(Object.values(answer)))}\n`).join(''),
   );
 }
 
@@ -68,8 +69,6 @@ function translation(line: string): Answer {
   return clone === undefined || address === undefined ? { answer: line } : { clone, address };
 }
 
-/** The words of an answer as the file has them; what strangers wrote into a record moves no cursor. */
-function printable(words: readonly string[]): string {
-  const line = words.length === 3 ? `${words[0]} ${words[1]}\t${words[2]}` : words.join(' ');
-  return line.replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, '?');
-}
+/** The words of an answer as the file has them. */
+const lineOf = (words: readonly string[]): string =>
+  words.length === 3 ? `${words[0]} ${words[1]}\t${words[2]}` : words.join(' ');

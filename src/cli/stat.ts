@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Stat } from '../client/index.ts';
 import { formatOwner, formatTime, formatType } from './describe.ts';
 import { eachPath } from './each.ts';
+import { printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
 
@@ -40,7 +41,7 @@ function describe(written: string, stat: Stat): string {
     ['modified', formatTime(stat.mtime)],
     ['qid', `path 0x${qid.path.toString(16)} version ${qid.vers} type 0x${qid.type.toString(16)}`],
   ]
-    .map(([name = '', value = '']) => `${name.padEnd(9)}${value}\n`)
+    .map(([name = '', value = '']) => `${name.padEnd(9)}${printable(value)}\n`)
     .join('');
 }
 

@@ -20,12 +20,25 @@ export async function entries(dir: Fid, signal?: AbortSignal): Promise<Entry[]> 
   return found.filter(({ name }) => name !== '.' && name !== '..');
 }
 
+/** More than any directory has: a server that goes on and on is broken. */
+const MOST_ENTRIES = 2 ** 20;
+
+function add(found: Entry[], more: readonly Entry[], dir: Fid): void {
+  if (found.length + more.length > MOST_ENTRIES)
+    throw dir.connection.broken(`the server sent a directory of more than ${MOST_ENTRIES} files`);
+  for (const entry of more) found.push(entry);
+}
+
 async function readStats(dir: Fid, signal?: AbortSignal): Promise<Entry[]> {
   const found: Entry[] = [];
   for (let offset = 0; ;) {
     const data = await dir.read(offset, dir.iounit, signal);
     if (data.length === 0) return found;
-    found.push(...parse(dir, () => parseStats(dir.connection.codec, data)));
+    add(
+      found,
+      parse(dir, () => parseStats(dir.connection.codec, data)),
+      dir,
+    );
     offset += data.length;
   }
 }
@@ -37,7 +50,7 @@ async function readdir(dir: Fid, signal?: AbortSignal): Promise<Entry[]> {
     const { data } = await dir.connection.rpc('Treaddir', request, signal);
     if (data.length === 0) return found;
     const parsed = parse(dir, () => parseEntries(data));
-    found.push(...parsed.entries);
+    add(found, parsed.entries, dir);
     offset = parsed.next;
   }
 }

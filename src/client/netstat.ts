@@ -39,9 +39,9 @@ const AT_ONCE = 64;
 export async function netstat(client: Client, options: NetstatOptions = {}): Promise<ConversationStatus[]> {
   const { netdir = '', signal } = options;
   const dirs = (await client.ls(netdir, { signal })).filter(({ isDirectory }) => isDirectory);
-  const found: ConversationStatus[] = [];
-  for (const { name } of dirs) found.push(...(await conversationsOf(client, name, options)));
-  return found;
+  const found: ConversationStatus[][] = [];
+  for (const { name } of dirs) found.push(await conversationsOf(client, name, options));
+  return found.flat();
 }
 
 async function conversationsOf(
@@ -55,7 +55,7 @@ async function conversationsOf(
   // A protocol has conversations, as Plan 9's netstat knows it; an interface is none.
   if (protocol === 'ipifc' || stats === undefined) return [];
   const numbered = stats
-    .filter(({ name, isDirectory }) => isDirectory && /^\d+$/.test(name))
+    .filter(({ name, isDirectory }) => isDirectory && /^\d{1,15}$/.test(name))
     .sort((a, b) => Number(a.name) - Number(b.name));
   const all = await mapSome(numbered, AT_ONCE, stat =>
     ifThere(() => statusOf(client, protocol, `${dir}/${stat.name}`, stat, options)),

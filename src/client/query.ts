@@ -17,6 +17,10 @@ export interface ResourceRecord {
   readonly value: string;
 }
 
+/** More than any question has for answers: a server that goes on and on is broken. */
+const MOST_ANSWERS = 65_536;
+const MOST_BYTES = 16 * 1024 * 1024;
+
 /** A name that cannot be asked about; the message says what would be right. */
 export class QuestionError extends Error {}
 
@@ -42,6 +46,8 @@ export async function ask(
     for (let offset = 0; ;) {
       const answer = await file.fid.read(offset, file.fid.iounit, signal);
       if (answer.length === 0) return answers;
+      if (answers.length >= MOST_ANSWERS || offset + answer.length > MOST_BYTES)
+        throw new ProtocolError(`${path} answers and answers`);
       answers.push(answer.toString());
       offset += answer.length;
     }

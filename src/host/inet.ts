@@ -3,6 +3,7 @@ import koffi from 'koffi';
 import { getSystemErrorName } from 'node:util';
 import { bytes16, formatIp, ipFromBytes, type Endpoint, type Ip } from '../netfs/address.ts';
 import { fromSystem, FsError } from '../netfs/error.ts';
+import { noDescriptor } from './socket.ts';
 
 const libc = koffi.load('libc.so.6');
 
@@ -12,7 +13,6 @@ const connectC = libc.func('int connect(int fd, const uint8_t *address, uint32_t
 const getsocknameC = libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)');
 const sendC = libc.func('long send(int fd, const uint8_t *data, unsigned long size, int flags)');
 const sendmsgC = libc.func('long sendmsg(int fd, const uint8_t *message, int flags)');
-const recvC = libc.func('long recv(int fd, uint8_t *into, unsigned long size, int flags)');
 const recvmsgC = libc.func('long recvmsg(int fd, uint8_t *message, int flags)');
 const setsockoptC = libc.func(
   'int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)',
@@ -40,6 +40,7 @@ const MAX_DATAGRAM = 65536;
 /** A failed system call as one of ours. */
 export function callError(errno: number): FsError {
   const code = getSystemErrorName(-errno);
+  if (code === 'EMFILE' || code === 'ENFILE') return noDescriptor();
   const name = fromSystem(code);
   return name === undefined ? new FsError('Eio', code) : new FsError(name);
 }
@@ -90,10 +91,10 @@ export function bindTo(fd: number, family: 4 | 6, to: Endpoint): void {
   if ((bindC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
 }
 
-/** `scope`: the interface of a link-local address, by its index. */
-export function connectTo(fd: number, family: 4 | 6, to: Endpoint, scope = 0): void {
+/** 0, or the errno. `scope`: the interface of a link-local address, by its index. */
+export function connectTo(fd: number, family: 4 | 6, to: Endpoint, scope = 0): number {
   const address = sockaddr(family, to, scope);
-  if ((connectC(fd, address, address.length) as number) !== 0) throw callError(lastErrno());
+  return (connectC(fd, address, address.length) as number) === 0 ? 0 : lastErrno();
 }
 
 export function localEnd(fd: number): Endpoint {
@@ -102,9 +103,9 @@ export function localEnd(fd: number): Endpoint {
   return endpointOf(address);
 }
 
-/** Sets an option whose value is a structure; throws what the kernel says. */
-export function setOption(fd: number, level: number, name: number, value: Buffer): void {
-  if ((setsockoptC(fd, level, name, value, value.length) as number) !== 0) throw callError(lastErrno());
+/** Sets an option whose value is a structure: 0, or the errno. */
+export function setOption(fd: number, level: number, name: number, value: Buffer): number {
+  return (setsockoptC(fd, level, name, value, value.length) as number) === 0 ? 0 : lastErrno();
 }
 
 // ---- receiving: one set of buffers serves all sockets, since nothing is kept in them -------------
@@ -173,11 +174,25 @@ export interface Received {
   readonly answering: Ip | undefined;
 }
 
-/** The next datagram of a connected socket; undefined when none is there. */
-export function receiveBytes(fd: number): Buffer | undefined {
-  const n = Number(recvC(fd, data, data.length, MSG_DONTWAIT));
-  return n < 0 ? nothing() : data.subarray(0, n);
+/**
+ * The next datagram of a socket that is connected to this end; undefined when none is there. What came
+ * between bind(2) and connect(2) may be anybody's, and is dropped.
+ */
+export function receiveBytes(fd: number, peer: Buffer): Buffer | undefined {
+  for (;;) {
+    const n = receiveMessage(fd, MSG_DONTWAIT);
+    if (n < 0) return nothing();
+    if (isFrom(peer)) return data.subarray(0, n);
+  }
 }
+
+/** An end as it is compared with the sender's: the sockaddr up to and with the address. */
+export function peerOf(end: Endpoint): Buffer {
+  const { family } = end.ip;
+  return sockaddr(family, end).subarray(0, family === 4 ? 8 : 24);
+}
+
+const isFrom = (peer: Buffer): boolean => name.compare(peer, 0, peer.length, 0, peer.length) === 0;
 
 /** The next datagram; undefined when none is there. */
 export function receiveFrom(fd: number): Received | undefined {
@@ -230,10 +245,14 @@ function packetInfo(): Pick<Received, 'index' | 'to' | 'answering'> {
   return info;
 }
 
-/** Whether something is there to be received, be it an error. */
-export function hasWaiting(fd: number): boolean {
-  const n = Number(recvC(fd, data, 1, MSG_DONTWAIT | MSG_PEEK));
-  return n >= 0 || getSystemErrorName(-lastErrno()) !== 'EAGAIN';
+/** Whether a datagram is there, of this end if the socket is connected. Throws what the network said, which it says once. */
+export function hasWaiting(fd: number, peer: Buffer | undefined): boolean {
+  while (receiveMessage(fd, MSG_DONTWAIT | MSG_PEEK) >= 0) {
+    if (peer === undefined || isFrom(peer)) return true;
+    receiveMessage(fd, MSG_DONTWAIT);
+  }
+  nothing();
+  return false;
 }
 
 /** What the network said of a datagram that was sent: ip(7), IP_RECVERR. */
@@ -243,18 +262,22 @@ export interface Complaint {
   readonly to: Endpoint;
   /** Said by this machine itself. */
   readonly ours: boolean;
+  /** Of the interface by which it came, where `to` is link-local. */
+  readonly link: number | undefined;
 }
 
 /** The next complaint; undefined when there is none. */
 export function receiveComplaint(fd: number): Complaint | undefined {
   if (receiveMessage(fd, MSG_DONTWAIT | MSG_ERRQUEUE) < 0) return undefined;
   const to = endpointOf(name);
+  const link = to.ip.family === 6 ? name.readUInt32LE(24) || undefined : undefined;
   for (const { level, type, body } of controls()) {
     const known = (level === SOL_IP && type === IP_RECVERR) || (level === SOL_IPV6 && type === IPV6_RECVERR);
     // struct sock_extended_err: u32 errno, u8 origin, u8 type, u8 code ...
-    if (known && body.length >= 16) return { to, error: complaint(body), ours: body[4] === ORIGIN_LOCAL };
+    if (known && body.length >= 16)
+      return { to, link, error: complaint(body), ours: body[4] === ORIGIN_LOCAL };
   }
-  return { to, error: new FsError('Enoroute'), ours: true };
+  return { to, link, error: new FsError('Enoroute'), ours: true };
 }
 
 const ORIGIN_LOCAL = 1;

@@ -19,11 +19,12 @@ export function configureSocket(fd: number, family: 4 | 6, options: SocketOption
   if (options.tos !== undefined) setIntOption(fd, names.level, names.tos, options.tos);
 }
 
+export const noDescriptor = (): FsError =>
+  new FsError('Enodev', 'the server has no file descriptor left; raise its ulimit -n');
+
 /** The error of a system call as one of ours; one that no table knows keeps its code as the detail. */
 export function systemError(error: NodeJS.ErrnoException): FsError {
-  if (error.code === 'EMFILE' || error.code === 'ENFILE') {
-    return new FsError('Enodev', 'the server has no file descriptor left; raise its ulimit -n');
-  }
+  if (error.code === 'EMFILE' || error.code === 'ENFILE') return noDescriptor();
   const name = fromSystem(error.code);
   return name === undefined ? new FsError('Eio', error.code ?? error.message) : new FsError(name);
 }

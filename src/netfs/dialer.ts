@@ -101,6 +101,8 @@ export interface Datagram {
   readonly to: Ip;
   /** This machine's own address on the interface by which it came. */
   readonly interface: Ip;
+  /** The interface's number, where the sender's address is link-local and means something only with it. */
+  readonly link?: number | undefined;
 }
 
 /** Where a datagram goes, and which of this machine's addresses is to send it. */
@@ -108,11 +110,15 @@ export interface DatagramRoute {
   readonly to: Endpoint;
   /** Preferred; what is no address of this machine's is left to the host. */
   readonly from?: Ip | undefined;
+  /** For a link-local address; by default the link by which it was heard last. */
+  readonly link?: number | undefined;
 }
 
 /** What the network said of a datagram that was sent to `to`. */
 export interface Complaint {
   readonly to: Endpoint;
+  /** Of a link-local address. */
+  readonly link?: number | undefined;
   readonly error: FsError;
 }
 
@@ -124,9 +130,15 @@ export interface Datagrams {
   receive(): Datagram | undefined;
   /** Whether `receive` would give something, or throw. */
   waiting(): boolean;
-  /** Calls `run` as long as something waits and it is wanted; undefined ends that. */
+  /**
+   * Calls `run` as long as something waits and it is wanted; undefined ends that. Sometimes, too, when
+   * nothing does.
+   */
   whenReadable(run: (() => void) | undefined): void;
-  /** Sends one, to the connected end without a route. False: the host has no room now. */
+  /**
+   * Sends one, to the connected end without a route. False: the host has no room now. Throws what is wrong
+   * with it, or what the network said of earlier ones, which then is among `complaints`; it was not sent.
+   */
   send(bytes: Buffer, route?: DatagramRoute): boolean;
   /** Settles when it is worth trying to send again. */
   room(signal: Signal): Promise<void>;

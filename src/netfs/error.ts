@@ -183,6 +183,8 @@ const SYSTEM: Record<string, ErrorName> = {
   EHOSTDOWN: 'Enoroute',
   ENETUNREACH: 'Enetunreach',
   ENETDOWN: 'Enetunreach',
+  // The host has no IPv6.
+  EAFNOSUPPORT: 'Enetunreach',
   EADDRINUSE: 'Eaddrinuse',
   EADDRNOTAVAIL: 'Enotlocal',
   EACCES: 'Eperm',

@@ -35,16 +35,19 @@ export class Readers {
   }
 
   /**
-   * Serves the reads whose clients take their answers, as long as `take` has something; `again` is
-   * called when a client that did not take any does. Says whether such a client is in the way.
+   * Serves the reads whose clients take their answers, as long as `take` has something; what it throws is
+   * the answer of that read. `again` is called when a client that did not take any does; the same function
+   * is called once. Says whether such a client is in the way.
    */
   serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
     for (let first = this.line.first; first !== undefined; first = this.line.first) {
-      if (!first.reply.mayAnswer(again)) return true;
-      const n = take(first.reply);
-      if (n === undefined) return false;
+      const { reply } = first;
+      if (!reply.mayAnswer(again)) return true;
+      const answer = outcomeOf(() => take(reply));
+      if (answer === undefined) return false;
       this.line.shift();
-      first.done(n);
+      if (typeof answer === 'number') first.done(answer);
+      else first.fail(answer);
     }
     return false;
   }
@@ -56,5 +59,13 @@ export class Readers {
 
   end(): void {
     for (const reader of this.line.clear()) reader.done(0);
+  }
+}
+
+function outcomeOf<T>(run: () => T): T | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error as Error;
   }
 }

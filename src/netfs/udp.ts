@@ -33,19 +33,23 @@ import type { Names } from './names.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
-import { Calls, type Call } from './udpcalls.ts';
+import { Calls, type Call, type KeptBytes } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
 import type { Caller } from '../policy/identity.ts';
-import { Watchers, type Signal, type Watch } from '../abort.ts';
+import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
   readonly names: Names;
   readonly counters: UdpCounters;
+  readonly kept: KeptBytes;
 }
 
 /** remote, local and interface address in 16 bytes each, remote and local port in 2, big-endian: ip(3), `headers`. */
 export const HEADER = 52;
+
+/** Groups of one conversation; of IPv4 the host allows fewer (igmp_max_memberships, ip(7)). */
+const MOST_MEMBERSHIPS = 256;
 
 /** A group and the address of the interface by which it is received. */
 interface Membership {
@@ -61,6 +65,7 @@ export class UdpConversation extends Conversation {
   private socket: Datagrams | undefined;
   /** The calls of an announced conversation, once somebody listens. */
   private calls: Calls | undefined;
+  private isCall = false;
   private headers = false;
   private heeding = true;
   private bound: Endpoint | undefined;
@@ -68,6 +73,11 @@ export class UdpConversation extends Conversation {
   private memberships: Membership[] = [];
   private readonly readers = new Readers();
   private readonly watchers = new Watchers();
+  /** Writes that wait: one for room, the others for their turn. */
+  private readonly writers = new WaitQueue<void>();
+  private sending = false;
+  /** Aborts the wait for room. */
+  private turn: Abort | undefined;
   /** What the network said of what was sent: it hung up. */
   private failure: FsError | undefined;
 
@@ -98,13 +108,16 @@ export class UdpConversation extends Conversation {
         from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'udp');
       const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
-      this.opened(
-        await firstThatWorks(hosts, to.port, signal, async end => {
-          if (signal.aborted) throw signal.reason;
-          this.remote = end;
-          return this.udp.dialer.datagrams(end, options);
-        }),
-      );
+      const socket = await firstThatWorks(hosts, to.port, signal, async end => {
+        if (signal.aborted) throw signal.reason;
+        this.remote = end;
+        return this.udp.dialer.datagrams(end, options);
+      });
+      if (signal.aborted) {
+        socket.close();
+        throw signal.reason;
+      }
+      this.opened(socket);
       this.progress.phase = 'Connected';
     });
   }
@@ -151,13 +164,17 @@ export class UdpConversation extends Conversation {
 
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
-    this.bound = await this.udp.dialer.probe(boundEnd(args, 'udp'), 'udp');
-    this.local = this.bound;
+    const bound = await this.udp.dialer.probe(boundEnd(args, 'udp'), 'udp');
+    // Another message may have come meanwhile.
+    this.progress.mustBeIdle();
+    this.bound = bound;
+    this.local = bound;
   }
 
   useHeaders(args: readonly string[]): void {
     if (args.length > 0) throw new FsError('Ebadctl', 'headers has no argument');
     if (this.calls !== undefined) throw new FsError('Econinuse', 'its remotes are listened for as calls');
+    if (this.isCall) throw new FsError('Econinuse', 'a call has one remote');
     this.headers = true;
   }
 
@@ -171,6 +188,8 @@ export class UdpConversation extends Conversation {
     this.progress.end('hangup was written to ctl');
     this.closeSocket();
     this.readers.fail(new FsError('Ehungup'));
+    this.writers.fail(new FsError('Ehungup'));
+    this.turn?.abort(new FsError('Ehungup'));
     this.watchers.tell();
   }
 
@@ -192,6 +211,10 @@ export class UdpConversation extends Conversation {
   addMulti(args: readonly string[]): void {
     const [at, group] = ipArgs(args, 'Eaddmulti');
     const membership = { group: this.groupOr(group), at: at! };
+    // As ipifc.c: once is enough.
+    if (this.memberships.some(each => sameMembership(each, membership))) return;
+    if (this.memberships.length >= MOST_MEMBERSHIPS)
+      throw new FsError('Enodev', `${MOST_MEMBERSHIPS} groups are joined here`);
     this.socket?.join(membership.group, membership.at);
     this.memberships.push(membership);
   }
@@ -219,11 +242,12 @@ export class UdpConversation extends Conversation {
   read(reply: Reply, req: Req): Awaitable<number> {
     const socket = this.usable();
     if (socket === undefined) return this.progress.whenSettled(req, () => this.read(reply, req));
-    if (this.headers && reply.count < HEADER) throw new FsError('Eshortio', `headers take ${HEADER} bytes`);
+    this.checkRoom(reply);
     if (reply.count === 0) return 0;
     if (!this.readers.some) {
       const n = this.take(reply);
-      this.watchForMore(socket);
+      // Who watches need not ask again before he is told (EPOLLET).
+      if (this.watchers.some) socket.whenReadable(this.serve);
       if (n !== undefined) return n;
     }
     if (req.nonblocking === true) throw new FsError('Eagain');
@@ -232,9 +256,8 @@ export class UdpConversation extends Conversation {
     return waiting;
   }
 
-  /** Who watches need not ask again before he is told (EPOLLET): when all is taken the next is waited for. */
-  private watchForMore(socket: Datagrams): void {
-    if (this.watchers.some && !socket.waiting()) socket.whenReadable(this.serve);
+  private checkRoom({ count }: Reply): void {
+    if (this.headers && count < HEADER) throw new FsError('Eshortio', `headers take ${HEADER} bytes`);
   }
 
   /** The socket on which datagrams come and go as they are; undefined before there is one. */
@@ -248,7 +271,9 @@ export class UdpConversation extends Conversation {
 
   /** What can be answered without waiting; throws what the network said once all else is read. */
   private take(reply: Reply): number | undefined {
-    const datagram = this.receive() ?? (this.failure === undefined ? this.receive() : undefined);
+    // headers may have been written while it waited.
+    this.checkRoom(reply);
+    const datagram = this.receive();
     if (datagram === undefined && this.failure !== undefined) throw this.failure;
     if (datagram === undefined) return undefined;
     this.udp.counters.datagramsIn++;
@@ -257,22 +282,29 @@ export class UdpConversation extends Conversation {
       : datagram.bytes.copy(reply.room(datagram.bytes.length));
   }
 
+  /** An error comes before the datagrams that are there, and is kept for when they are read. */
   private receive(): Datagram | undefined {
-    try {
-      return this.socket!.receive();
-    } catch (error) {
-      this.advised(error);
-      return undefined;
+    for (let tries = 0; tries < 2; tries++) {
+      try {
+        return this.socket!.receive();
+      } catch (error) {
+        if (!(error instanceof FsError)) throw error;
+        const said = this.complaints();
+        this.heed(said.length > 0 ? said : [error]);
+      }
     }
+    return undefined;
+  }
+
+  private complaints(): FsError[] {
+    return this.socket!.complaints().map(({ error }) => error);
   }
 
   /** ICMP hangs a conversation up (9front, udpadvise), unless ignoreadvice was written. */
-  private advised(error: unknown): void {
-    const said = this.socket!.complaints().map(complaint => complaint.error);
-    const reason = said[0] ?? error;
-    if (!(reason instanceof FsError)) throw reason;
+  private heed(said: readonly FsError[]): void {
     // That a datagram was too large for the path is about that datagram.
-    if (this.heeding && reason.name !== 'Etoobig') this.failure ??= reason;
+    const reason = said.find(({ name }) => name !== 'Etoobig');
+    if (this.heeding) this.failure ??= reason;
   }
 
   /** Something may have come: for the reads that wait, and for who watches. */
@@ -280,16 +312,8 @@ export class UdpConversation extends Conversation {
     const { socket } = this;
     if (socket === undefined || this.progress.phase === 'Finished') return;
     const served = this.readers.some;
-    let stuck = false;
-    try {
-      stuck = this.readers.serve(
-        reply => this.take(reply),
-        () => this.serve(),
-      );
-    } catch (error) {
-      this.readers.fail(error as Error);
-    }
-    if (this.watchers.some && socket.waiting()) this.watchers.tell();
+    const stuck = this.readers.serve(reply => this.take(reply), this.serve);
+    if (this.watchers.some && (this.failure !== undefined || socket.waiting())) this.watchers.tell();
     // A client that does not take its answers calls again; until then nothing can be done.
     const wanted = (this.readers.some && !stuck) || this.watchers.some;
     // Who read goes on reading, probably: that is worth one notice for nobody.
@@ -306,41 +330,62 @@ export class UdpConversation extends Conversation {
     if (this.failure !== undefined) throw this.failure;
     const route = this.headers ? routeOf(data) : undefined;
     const payload = this.headers ? data.subarray(HEADER) : data;
-    if (this.send(socket, payload, route)) return data.length;
+    if (!this.sending && this.send(socket, payload, route)) return data.length;
     if (req.nonblocking === true) throw new FsError('Eagain');
-    return this.sendWhenThereIsRoom(socket, Buffer.from(payload), route, req.signal, data.length);
+    return this.sendInTurn(socket, Buffer.from(payload), route, req.signal).then(() => data.length);
   }
 
-  private async sendWhenThereIsRoom(
+  /** The turn is handed on when it has been sent or given up. */
+  private async sendInTurn(
     socket: Datagrams,
     payload: Buffer,
     route: DatagramRoute | undefined,
     signal: Signal,
-    length: number,
-  ): Promise<number> {
-    do {
-      await socket.room(signal);
-      this.usable();
-    } while (!this.send(socket, payload, route));
-    return length;
+  ): Promise<void> {
+    if (this.sending) await this.writers.wait(signal);
+    this.sending = true;
+    const turn = new Abort();
+    this.turn = turn;
+    const stop = onAbort(signal, () => turn.abort(signal.reason as Error));
+    try {
+      while (!this.sendInTime(socket, payload, route, turn)) await socket.room(turn);
+    } finally {
+      stop();
+      this.turn = undefined;
+      this.sending = this.writers.wake();
+    }
+  }
+
+  private sendInTime(
+    socket: Datagrams,
+    payload: Buffer,
+    route: DatagramRoute | undefined,
+    turn: Signal,
+  ): boolean {
+    if (turn.aborted) throw turn.reason;
+    if (this.failure !== undefined) throw this.failure;
+    return this.send(socket, payload, route);
   }
 
   private send(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
-    try {
-      if (!socket.send(payload, route)) return false;
-    } catch (error) {
-      throw this.sendFailure(error);
-    }
-    this.udp.counters.datagramsOut++;
-    return true;
+    const sent = this.sendHeeding(socket, payload, route);
+    if (sent) this.udp.counters.datagramsOut++;
+    return sent;
   }
 
-  /** What is wrong with this datagram, or what the network said of an earlier one. */
-  private sendFailure(error: unknown): unknown {
-    if (!this.heeding || !(error instanceof FsError)) return error;
-    if (error.name === 'Econrefused') this.advised(error);
-    else if (this.socket!.complaints().length > 0) this.failure ??= error;
-    return this.failure ?? error;
+  /** What the network said of an earlier datagram keeps this one back; then it is tried once more. */
+  private sendHeeding(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
+    try {
+      return socket.send(payload, route);
+    } catch (error) {
+      if (!this.heeding || !(error instanceof FsError)) throw error;
+      const said = this.complaints();
+      if (said.length === 0 && error.name !== 'Econrefused') throw error;
+      this.heed(said.length > 0 ? said : [error]);
+      if (this.failure === undefined) return socket.send(payload, route);
+      this.serve();
+      throw this.failure;
+    }
   }
 
   poll(watch: Watch | undefined): Readiness {
@@ -356,7 +401,7 @@ export class UdpConversation extends Conversation {
     const readable = failed || this.socket!.waiting();
     if (watch !== undefined) {
       this.watchers.add(watch);
-      // What is there already is no news.
+      // What waits already is told by this answer; the next read, whatever it finds, asks for more.
       if (!readable) this.socket!.whenReadable(this.serve);
     }
     return { readable, writable: true, failed };
@@ -373,7 +418,7 @@ export class UdpConversation extends Conversation {
 
   private listened(): Calls {
     this.mustBeAnnounced();
-    this.calls ??= new Calls(this.socket!);
+    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner.uid);
     return this.calls;
   }
 
@@ -407,6 +452,7 @@ export class UdpConversation extends Conversation {
     }
     const call = this.tree.allocate(this.permissions.owner) as UdpConversation;
     call.use(line);
+    call.isCall = true;
     call.progress.phase = 'Connected';
     call.retain();
     return call;
@@ -438,6 +484,9 @@ export class UdpConversation extends Conversation {
     return `${state} qin ${this.queued()} qout 0 drops ${drops} ${this.counts()}\n`;
   }
 }
+
+const sameMembership = (a: Membership, b: Membership): boolean =>
+  sameIp(a.group, b.group) && sameIp(a.at, b.at);
 
 /** The datagram behind its header; what is too much for the reply is lost. */
 function withHeader(datagram: Datagram, port: number, reply: Reply): number {

@@ -2,7 +2,7 @@
  * The calls of an announced udp conversation, one for each remote that sends to it: they share its
  * socket, and each has its own queue. Nothing is read from the socket unless somebody waits for it.
  */
-import { formatEndpoint, formatIp, type Endpoint, type Ip } from './address.ts';
+import { formatEndpoint, formatIp, sameIp, type Endpoint, type Ip } from './address.ts';
 import type { Complaint, Datagram, DatagramRoute, Datagrams, SocketOptions } from './dialer.ts';
 import { FsError } from './error.ts';
 import { Line, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
@@ -16,15 +16,37 @@ const QUEUE = 512 * 1024;
 /** Bytes that all calls of one announcement keep. */
 const ALL_QUEUES = 16 * 1024 * 1024;
 
+/** Bytes that all calls of one user keep. */
+const OF_A_USER = 128 * 1024 * 1024;
+
 /** What a datagram takes beside its bytes. */
 const OVERHEAD = 256;
 
 /** Datagrams that are sorted before others get their turn. */
 const BATCH = 256;
 
+/** What the calls of each user keep, whichever they are. */
+export class KeptBytes {
+  private readonly held = new Map<number, number>();
+
+  hasRoomFor(bytes: number, uid: number): boolean {
+    return (this.held.get(uid) ?? 0) + bytes <= OF_A_USER;
+  }
+
+  add(bytes: number, uid: number): void {
+    const held = (this.held.get(uid) ?? 0) + bytes;
+    if (held === 0) this.held.delete(uid);
+    else this.held.set(uid, held);
+  }
+}
+
 export class Calls {
   readonly socket: Datagrams;
+  private readonly all: KeptBytes;
+  private readonly uid: number;
   private readonly calls = new Map<string, Call>();
+  /** The same by their remotes: one may have sent to several addresses of this machine's. */
+  private readonly byRemote = new Map<string, Set<Call>>();
   private readonly arrived = new Line<Call>();
   private readonly acceptors = new WaitQueue<Call>();
   private readonly watchers = new Watchers();
@@ -33,10 +55,13 @@ export class Calls {
   private closed = false;
   private sorting = false;
   private lost = 0;
-  kept = 0;
+  private kept = 0;
 
-  constructor(socket: Datagrams) {
+  /** `uid` is the announcer's. */
+  constructor(socket: Datagrams, all: KeptBytes, uid: number) {
     this.socket = socket;
+    this.all = all;
+    this.uid = uid;
     socket.heedAdvice(true);
   }
 
@@ -44,6 +69,7 @@ export class Calls {
   async accept(signal: Signal): Promise<Call> {
     this.sort();
     const call = this.closed ? undefined : this.arrived.shift();
+    this.arm();
     if (call !== undefined) return call;
     if (this.closed) throw new FsError('Elistenhungup');
     this.want(1);
@@ -92,7 +118,9 @@ export class Calls {
   }
 
   private arm(): void {
-    const wanted = this.wanting > 0 || (this.watchers.some && !this.closed);
+    // Who was told of a call is told of the next when he has taken it.
+    const watched = this.watchers.some && !this.closed && this.arrived.length === 0;
+    const wanted = this.wanting > 0 || watched;
     this.socket.whenReadable(wanted ? this.sort : undefined);
   }
 
@@ -101,33 +129,62 @@ export class Calls {
     // A call that is told of a datagram asks for the next.
     if (this.sorting) return;
     this.sorting = true;
-    for (let i = 0; i < BATCH; i++) if (!this.sortOne()) break;
-    this.sorting = false;
+    try {
+      for (let i = 0; i < BATCH && this.sortOne(); i++);
+    } finally {
+      this.sorting = false;
+    }
     this.arm();
   };
 
   private sortOne(): boolean {
+    const datagram = this.receive();
+    if (datagram === undefined) return false;
+    if (datagram !== COMPLAINED) this.deliver(datagram);
+    return true;
+  }
+
+  private receive(): Datagram | undefined | typeof COMPLAINED {
     try {
-      const datagram = this.socket.receive();
-      if (datagram !== undefined) this.deliver(datagram);
-      return datagram !== undefined;
+      return this.socket.receive();
     } catch {
-      for (const complaint of this.socket.complaints()) this.complain(complaint);
-      return true;
+      this.hear();
+      return COMPLAINED;
+    }
+  }
+
+  /** Brings what the network said to the calls that it is about; whether it said anything. */
+  private hear(): boolean {
+    const complaints = this.socket.complaints();
+    for (const complaint of complaints) this.complain(complaint);
+    return complaints.length > 0;
+  }
+
+  /** What the network says of one call's datagrams keeps another's back once. */
+  send(bytes: Buffer, route: DatagramRoute): boolean {
+    try {
+      return this.socket.send(bytes, route);
+    } catch (error) {
+      if (!this.hear()) throw error;
+      return this.socket.send(bytes, route);
     }
   }
 
   private deliver(datagram: Datagram): void {
-    const key = `${formatEndpoint(datagram.from)} ${formatIp(datagram.to)}`;
+    const key = `${formatEndpoint(datagram.from)} ${formatIp(datagram.to)} ${datagram.link ?? ''}`;
     const call = this.calls.get(key) ?? this.ring(key, datagram);
     if (call === undefined) this.lost++;
     else call.deliver(datagram.bytes);
   }
 
-  private ring(key: string, { from, to, interface: own }: Datagram): Call | undefined {
+  private ring(key: string, datagram: Datagram): Call | undefined {
     if (this.closed || this.arrived.length >= MAX_ARRIVED) return undefined;
-    const call = new Call(this, key, { ip: to, port: this.socket.local.port }, from, own);
+    const call = new Call(this, key, datagram);
     this.calls.set(key, call);
+    const remote = formatEndpoint(call.remote);
+    const others = this.byRemote.get(remote);
+    if (others === undefined) this.byRemote.set(remote, new Set([call]));
+    else others.add(call);
     if (!this.acceptors.wake(call)) {
       this.arrived.push(call);
       this.watchers.tell();
@@ -135,17 +192,25 @@ export class Calls {
     return call;
   }
 
-  private complain({ to, error }: Complaint): void {
-    const remote = formatEndpoint(to);
-    for (const [key, call] of this.calls) if (key.startsWith(`${remote} `)) call.complain(error);
+  private complain(complaint: Complaint): void {
+    for (const call of this.byRemote.get(formatEndpoint(complaint.to)) ?? []) call.complain(complaint);
   }
 
   hasRoomFor(bytes: number): boolean {
-    return this.kept + bytes <= ALL_QUEUES;
+    return this.kept + bytes <= ALL_QUEUES && this.all.hasRoomFor(bytes, this.uid);
+  }
+
+  keep(bytes: number): void {
+    this.kept += bytes;
+    this.all.add(bytes, this.uid);
   }
 
   remove(key: string, call: Call): void {
     if (this.calls.get(key) === call) this.calls.delete(key);
+    const remote = formatEndpoint(call.remote);
+    const others = this.byRemote.get(remote);
+    others?.delete(call);
+    if (others?.size === 0) this.byRemote.delete(remote);
     this.arrived.leave(call);
     this.closeSocketUnlessUsed();
   }
@@ -155,6 +220,8 @@ export class Calls {
   }
 }
 
+const COMPLAINED = Symbol('complained');
+
 /** One remote's part of an announced socket. */
 export class Call implements Datagrams {
   readonly local: Endpoint;
@@ -162,6 +229,7 @@ export class Call implements Datagrams {
   private readonly calls: Calls;
   private readonly key: string;
   private readonly interface: Ip;
+  private readonly route: DatagramRoute;
   /** Its datagrams, the oldest first, from `first` on. */
   private queue: Buffer[] = [];
   private first = 0;
@@ -169,15 +237,17 @@ export class Call implements Datagrams {
   private lost = 0;
   private readable: (() => void) | undefined;
   private heeding = true;
-  private complaint: FsError | undefined;
+  private complaint: Complaint | undefined;
+  private groups: { readonly group: Ip; readonly at: Ip }[] = [];
   private closed = false;
 
-  constructor(calls: Calls, key: string, local: Endpoint, remote: Endpoint, own: Ip) {
+  constructor(calls: Calls, key: string, { from, to, interface: own, link }: Datagram) {
     this.calls = calls;
     this.key = key;
-    this.local = local;
-    this.remote = remote;
+    this.local = { ip: to, port: calls.socket.local.port };
+    this.remote = from;
     this.interface = own;
+    this.route = { to: from, from: to, link };
   }
 
   /** From the socket. */
@@ -188,27 +258,29 @@ export class Call implements Datagrams {
       return;
     }
     this.keep(size);
-    this.queue.push(Buffer.from(bytes));
+    // Not from Buffer's pool, of which a byte would keep all.
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    bytes.copy(own);
+    this.queue.push(own);
     this.readable?.();
   }
 
   private keep(bytes: number): void {
     this.kept += bytes;
-    this.calls.kept += bytes;
+    this.calls.keep(bytes);
   }
 
   /** The network's word on what was sent to this remote. */
-  complain(error: FsError): void {
-    if (!this.heeding) return;
-    this.complaint = error;
+  complain(complaint: Complaint): void {
+    const elsewhere = complaint.link !== undefined && complaint.link !== (this.route.link ?? complaint.link);
+    if (!this.heeding || elsewhere) return;
+    this.complaint = complaint;
     this.readable?.();
   }
 
   receive(): Datagram | undefined {
     if (!this.has()) this.calls.sort();
-    const { complaint } = this;
-    this.complaint = undefined;
-    if (complaint !== undefined) throw complaint;
+    if (this.complaint !== undefined) throw this.complaint.error;
     const bytes = this.shift();
     return bytes && { bytes, from: this.remote, to: this.local.ip, interface: this.interface };
   }
@@ -240,21 +312,24 @@ export class Call implements Datagrams {
     if ((before === undefined) !== (run === undefined)) this.calls.want(run === undefined ? -1 : 1);
   }
 
-  send(bytes: Buffer, route?: DatagramRoute): boolean {
-    return this.calls.socket.send(bytes, route ?? { to: this.remote, from: this.local.ip });
+  send(bytes: Buffer): boolean {
+    if (this.complaint !== undefined) throw this.complaint.error;
+    return this.calls.send(bytes, this.route);
   }
 
   room(signal: Signal): Promise<void> {
     return this.calls.socket.room(signal);
   }
 
-  /** They are brought to us. */
   complaints(): Complaint[] {
-    return [];
+    const { complaint } = this;
+    this.complaint = undefined;
+    return complaint === undefined ? [] : [complaint];
   }
 
   heedAdvice(heed: boolean): void {
     this.heeding = heed;
+    if (!heed) this.complaint = undefined;
   }
 
   queued(): number {
@@ -272,10 +347,12 @@ export class Call implements Datagrams {
 
   join(group: Ip, at: Ip): void {
     this.calls.socket.join(group, at);
+    this.groups.push({ group, at });
   }
 
   leave(group: Ip, at: Ip): void {
     this.calls.socket.leave(group, at);
+    this.groups = this.groups.filter(each => !(sameIp(each.group, group) && sameIp(each.at, at)));
   }
 
   close(): void {
@@ -284,6 +361,18 @@ export class Call implements Datagrams {
     this.whenReadable(undefined);
     this.keep(-this.kept);
     this.queue = [];
+    this.leaveGroups();
     this.calls.remove(this.key, this);
+  }
+
+  /** The socket goes on without them. */
+  private leaveGroups(): void {
+    for (const { group, at } of this.groups) {
+      try {
+        this.calls.socket.leave(group, at);
+      } catch {
+        // Its interface is gone, and the membership with it.
+      }
+    }
   }
 }

@@ -21,6 +21,7 @@ import type { Resolver } from '../netfs/resolver.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { UdpConversation } from '../netfs/udp.ts';
+import { KeptBytes } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import type { Authority } from '../policy/permissions.ts';
 
@@ -102,7 +103,8 @@ export class NetTree {
 
   private udpProtocol(): Protocol {
     const counters: UdpCounters = { datagramsIn: 0, datagramsOut: 0, drops: 0 };
-    const udp = { dialer: this.options.dialer, names: this.names, counters };
+    const { dialer } = this.options;
+    const udp = { dialer, names: this.names, counters, kept: new KeptBytes() };
     return this.protocol('udp', {
       make: (number, owner, keeper) => new UdpConversation(number, owner, keeper, udp),
       stats: () => hostUdpStats(counters),

@@ -49,6 +49,15 @@ export function forEachDoor(
   suite(subject, new FuseFixture(), define, options);
 }
 
+/** For what only who calls the tree itself can show. */
+export function inProcess(
+  subject: string,
+  define: (t: DirectFixture) => void,
+  options: () => ServerOptions = () => ({}),
+): void {
+  suite(subject, new DirectFixture(), define, options);
+}
+
 /** For what is about 9P's own messages. */
 export function forEachDialect(
   subject: string,
@@ -357,7 +366,7 @@ export class FuseFixture extends Fixture<FuseFile, FuseTree> {
   }
 }
 
-class DirectFixture extends Fixture<DirectFile, DirectTree> {
+export class DirectFixture extends Fixture<DirectFile, DirectTree> {
   constructor() {
     super('in process');
   }

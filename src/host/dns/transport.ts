@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { onAbort, type Signal } from '../../abort.ts';
 import { parseIp } from '../../netfs/address.ts';
 import { watchReadable, type ReadWatch } from '../fd.ts';
-import { callError, connectTo, datagramSocket, receiveBytes, sendBytes } from '../inet.ts';
+import { callError, connectTo, datagramSocket, peerOf, receiveBytes, sendBytes } from '../inet.ts';
 import { closeFd } from '../libc.ts';
 import { hostFacts } from '../rtnetlink.ts';
 import { isAnswerTo } from './message.ts';
@@ -31,11 +31,11 @@ export function overUdp(server: NameServer, query: Buffer, wait: Wait): Promise<
   return settling(wait, done => {
     let socket: ReadWatch | undefined;
     try {
-      const fd = connectedTo(server);
+      const { fd, peer } = connectedTo(server);
       let strays = 0;
       socket = watchReadable(fd, () => {
         try {
-          const message = receiveBytes(fd);
+          const message = receiveBytes(fd, peer);
           // The buffer is everybody's.
           if (message === undefined) return;
           if (isAnswerTo(message, query)) done(Buffer.from(message));
@@ -54,14 +54,15 @@ export function overUdp(server: NameServer, query: Buffer, wait: Wait): Promise<
   });
 }
 
-/** A datagram socket, by its descriptor; throws what the host says. */
-function connectedTo({ address, port }: NameServer): number {
+/** A datagram socket, by its descriptor, and its other end; throws what the host says. */
+function connectedTo({ address, port }: NameServer): { fd: number; peer: Buffer } {
   const [text = '', zone] = address.split('%');
   const ip = parseIp(text)!;
   const fd = datagramSocket(ip.family);
   try {
-    connectTo(fd, ip.family, { ip, port }, zone === undefined ? 0 : indexOf(zone));
-    return fd;
+    const errno = connectTo(fd, ip.family, { ip, port }, zone === undefined ? 0 : indexOf(zone));
+    if (errno !== 0) throw callError(errno);
+    return { fd, peer: peerOf({ ip, port }) };
   } catch (error) {
     closeFd(fd);
     throw error;
