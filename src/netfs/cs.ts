@@ -257,7 +257,7 @@ function questionText(written: Buffer): string {
   return text;
 }
 
-const CONTROL = /[\x00-\x1f\x7f]/;
+const CONTROL = /\p{Cc}/u;
 
 /** As in address.ts, which judges ports. */
 const SERVICE = /^[a-z0-9_+.$-]*[a-z$][a-z0-9_+.$-]*$/i;
