@@ -77,8 +77,7 @@ function parseRequest(text: string): Request {
 
 /** The text of a name that is asked about stands in answers, which are lines. */
 
-const isName = (text: string): boolean =>
-  !/[\p{Cc} \ufffd]/u.test(text) && domainOctets(text) !== undefined;
+const isName = (text: string): boolean => !/[\p{Cc} \ufffd]/u.test(text) && domainOctets(text) !== undefined;
 
 /** The root is a dot. */
 const withoutDot = (name: string): string =>

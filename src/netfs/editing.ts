@@ -39,6 +39,8 @@ export class EditHandle implements Handle {
   private takesRoom = false;
   /** What is to come into force: bytes at the next flush, a truncation alone when the file is closed. */
   private pending: 'nothing' | 'truncation' | 'bytes' = 'nothing';
+  /** Somebody has closed a descriptor of it since it was truncated. */
+  private wasFlushed = false;
 
   constructor(node: Node, document: Document, mode: OpenMode, { caller }: Req) {
     this.node = node;
@@ -97,18 +99,20 @@ export class EditHandle implements Handle {
     if (length === this.seen.length) return;
     this.keep(cut(this.seen, length));
     if (this.pending === 'nothing') this.pending = 'truncation';
+    this.wasFlushed = false;
   }
 
   /** close(2). A shell says it before it has written, too, of a descriptor that it copied. */
   flush(): void {
+    this.wasFlushed = true;
     if (this.pending !== 'bytes') return;
     this.document.judge(this.seen);
     this.commit();
   }
 
-  /** What was written and never flushed is gone: nobody said that it was all. */
+  /** What was never flushed is gone: nobody said that it was all. */
   close(): void {
-    if (this.pending === 'truncation' && this.isSound()) this.commit();
+    if (this.pending === 'truncation' && this.wasFlushed && this.isSound()) this.commit();
     this.keep(undefined);
     this.pending = 'nothing';
   }

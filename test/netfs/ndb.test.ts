@@ -113,6 +113,13 @@ forEachDoor(
       assert.equal(await content(), '');
     });
 
+    it('is empty after a truncation by who only reads it, once that is closed', async () => {
+      const reader = await t.client.open('ndb', 'r', { truncate: true });
+      assert.notEqual(await content(await t.another()), '');
+      await reader.close();
+      assert.equal(await content(), '');
+    });
+
     it('is shortened by truncate(2) at once, and never made longer', async () => {
       await t.client.writeFile('ndb', 'a=1\nb=2\n');
       await t.client.setStat('ndb', { length: 4 });
@@ -260,6 +267,17 @@ forEachDialect(
       await editor.write('b=2\n');
       await t.leave(alice);
       assert.equal(await t.text('ndb'), 'a=1\n');
+    });
+
+    it('is not emptied by an editor who hangs up before he has written', async () => {
+      await t.client.writeFile('ndb', 'a=1\n');
+      await t.client.chmod('ndb', 0o666);
+      for (const mode of ['w', 'r'] as const) {
+        const alice = await t.as(ALICE);
+        await alice.open('ndb', mode, { truncate: true });
+        await t.leave(alice);
+        assert.equal(await t.text('ndb'), 'a=1\n');
+      }
     });
   },
   () => ({ owner: GLENDA, users: people, ...machine() }),
