@@ -319,6 +319,23 @@ describe('a change of ndb', () => {
     assert.equal(node.stat().length, 0);
   });
 
+  it('of its length and its bits is made whole or not at all, of an open file too', async () => {
+    const server = new Server(machine());
+    const req = { caller: server.owner, signal: new AbortController().signal };
+    const node = await server.mount.walk(server.mount.root, 'ndb', req);
+    const before = node.stat();
+    const handle = await server.mount.open(node, { read: true, write: true, truncate: false }, req);
+    assert.throws(() => server.mount.wstat(node, { mode: 0o666, length: 9999 }, req, handle), {
+      name: 'Eio',
+    });
+    assert.deepEqual(node.stat(), before);
+    await server.mount.wstat(node, { mtime: 1, length: 0 }, req, handle);
+    assert.equal(node.stat().length, before.length);
+    await handle.flush!(req);
+    handle.close();
+    assert.equal(node.stat().length, 0);
+  });
+
   it('that was written and never closed is gone with its client', async () => {
     const server = new Server(machine());
     const req = { caller: server.owner, signal: new AbortController().signal };
