@@ -10,7 +10,7 @@ export class Reread<T> {
   private stamp: string | undefined;
   private parsed: T | undefined;
 
-  /** What is no file, or cannot be read, is empty. */
+  /** What is no file is empty; what cannot be read now, such as for want of descriptors, stays as it was. */
   constructor(path: string, parse: (text: string) => T) {
     this.path = path;
     this.parse = parse;
@@ -18,34 +18,37 @@ export class Reread<T> {
 
   get(): T {
     const stamp = stampOf(this.path);
-    if (stamp !== this.stamp) {
-      this.parsed = this.parse(textOf(this.path));
-      this.stamp = stamp;
-    }
-    return this.parsed as T;
+    if (stamp === this.stamp) return this.parsed as T;
+    const text = stamp === NO_FILE ? '' : textOf(this.path);
+    if (text !== undefined) this.stamp = stamp;
+    if (text !== undefined || this.parsed === undefined) this.parsed = this.parse(text ?? '');
+    return this.parsed;
   }
 }
+
+const NO_FILE = '';
 
 function stampOf(path: string): string {
   try {
     const stat = statSync(path, { throwIfNoEntry: false });
-    return stat === undefined || !stat.isFile() ? '' : `${stat.mtimeMs} ${stat.size} ${stat.ino} ${stat.dev}`;
+    return stat === undefined || !stat.isFile()
+      ? NO_FILE
+      : `${stat.mtimeMs} ${stat.size} ${stat.ino} ${stat.dev}`;
   } catch {
-    return '';
+    return NO_FILE;
   }
 }
 
-function textOf(path: string): string {
+function textOf(path: string): string | undefined {
   try {
     return read(path);
   } catch {
-    return '';
+    return undefined;
   }
 }
 
 function read(path: string): string {
-  // Nothing here may wait: a FIFO would, for somebody to write to it.
-  if (!statSync(path).isFile()) return '';
+  // Nothing here may wait: a FIFO that has come to be there would, for somebody to write to it.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stat = fstatSync(fd);

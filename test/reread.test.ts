@@ -65,6 +65,19 @@ describe('a file that is read again when it has changed', () => {
     }
   });
 
+  it('stays as it was where it cannot be read, and is tried again', () => {
+    symlinkSync('/proc/self/mem', path);
+    assert.equal(file.get(), '');
+    rmSync(path);
+    writeFileSync(path, 'text');
+    assert.equal(file.get(), 'text');
+    rmSync(path);
+    symlinkSync('/proc/self/mem', path);
+    assert.equal(file.get(), 'text');
+    rmSync(path);
+    assert.equal(file.get(), '');
+  });
+
   it('is what its link leads to by now', () => {
     writeFileSync(join(dir, 'one'), '1');
     writeFileSync(join(dir, 'two'), '2');

@@ -10,7 +10,7 @@ import { ERRORS, FsError, type ErrorName } from './error.ts';
 import { reverseName } from './domain.ts';
 import { formatIp, isLinkLocal, isLoopback, isUnspecified, parseHost, parseIp, type Ip } from './address.ts';
 import type { HostFacts, Interface } from './hostfacts.ts';
-import type { Names } from './names.ts';
+import { MOST_ADDRESSES, type Names } from './names.ts';
 import { commonDatabase } from './ndb/common.ts';
 import { valuesOf, type Database } from './ndb/database.ts';
 import { inNetwork } from './ndb/masks.ts';
@@ -22,6 +22,7 @@ import { QueryFile } from './query.ts';
 import type { ResourceRecord } from './resolver.ts';
 
 import { servicePort } from './services.ts';
+import type { Caller } from '../policy/identity.ts';
 import type { Authority } from '../policy/permissions.ts';
 
 export interface ConnectionServerOptions {
@@ -29,8 +30,8 @@ export interface ConnectionServerOptions {
   readonly netdir: string;
   readonly authority: Authority;
   readonly names: Names;
-  /** The database as it is now. */
-  readonly database: () => Database;
+  /** The database as it is now, for who may know what it says. */
+  readonly database: (caller: Caller) => Database;
   readonly facts: HostFacts;
 }
 
@@ -56,7 +57,6 @@ export function connectionServerFile(
 
 /** 9front's Maxrequest counts a final NUL. */
 const LONGEST = 127;
-const MOST_ANSWERS = 20;
 
 /** Networks whose hosts and services are translated, in the order in which `net` tries them. */
 const NETWORKS = ['tcp', 'udp'];
@@ -86,7 +86,7 @@ export class ConnectionServer {
       const answers = text.startsWith('!')
         ? await this.general(text.slice(1), req)
         : await this.translate(parseQuestion(text), req);
-      return [...new Set(answers)].slice(0, MOST_ANSWERS);
+      return [...new Set(answers)].slice(0, MOST_ADDRESSES);
     } catch (error) {
       throw inWords(error);
     }
@@ -114,10 +114,10 @@ export class ConnectionServer {
     }
     // The service first: it is the likeliest to fail and costs nothing.
     const candidates = net === 'net' ? NETWORKS : [net];
-    const ports = candidates.map(network => this.port(network, service));
+    const ports = candidates.map(network => this.port(network, service, req));
     const at = ports.findIndex(port => port !== undefined);
     if (at < 0) throw failure('Enoservice', service === undefined ? 'write NET!HOST!SERVICE' : service);
-    const hosts = await this.hosts(this.attribute(host), req);
+    const hosts = await this.hosts(this.attribute(host, req), req);
     return hosts.map(ip => this.answer(candidates[at]!, `${ip}${ports[at]!}${options}`));
   }
 
@@ -126,8 +126,8 @@ export class ConnectionServer {
   }
 
   /** `$auth` is what this machine's database says, or inherits, of auth; the text itself where it says nothing. */
-  private attribute(host: string): string {
-    return host.startsWith('$') ? (this.own([host.slice(1)])[0]?.value ?? host) : host;
+  private attribute(host: string, req: Req): string {
+    return host.startsWith('$') ? (this.own([host.slice(1)], req)[0]?.value ?? host) : host;
   }
 
   /** Each with its `!`; an empty one for any address. */
@@ -140,25 +140,27 @@ export class ConnectionServer {
   }
 
   /** A port, `*`, or undefined; with `!r` for what is dialled from a port below 1024. */
-  private port(protocol: string, service: string | undefined): string | undefined {
+  private port(protocol: string, service: string | undefined, req: Req): string | undefined {
     if (service === undefined) return undefined;
     if (service === '*') return service;
-    const number = /^\d+$/.test(service) ? Number(service) : this.portOf(protocol, service);
+    const number = /^\d+$/.test(service) ? Number(service) : this.portOf(protocol, service, req);
     if (number === undefined || number > 65535) return undefined;
-    return `${number}${this.isRestricted(protocol, number) ? '!r' : ''}`;
+    return `${number}${this.isRestricted(protocol, number, req) ? '!r' : ''}`;
   }
 
-  private portOf(protocol: string, name: string): number | undefined {
+  private portOf(protocol: string, name: string, req: Req): number | undefined {
     if (!SERVICE.test(name)) return undefined;
-    const local = this.options.database().values(protocol, name, 'port')[0];
+    const local = this.options.database(req.caller).values(protocol, name, 'port')[0];
     if (local !== undefined && /^\d{1,5}$/.test(local)) return Number(local);
     return servicePort(name, protocol);
   }
 
-  private isRestricted(protocol: string, port: number): boolean {
+  private isRestricted(protocol: string, port: number, req: Req): boolean {
     if (protocol !== 'tcp' || port >= 1024) return false;
     const has = (entry: Entry, attr: string): boolean => entry.flat().some(tuple => tuple.attr === attr);
-    return this.search('port', String(port)).some(entry => has(entry, protocol) && has(entry, 'restricted'));
+    return this.search('port', String(port), req).some(
+      entry => has(entry, protocol) && has(entry, 'restricted'),
+    );
   }
 
   // ---- the order of answers -----------------------------------------------------------------------
@@ -182,14 +184,14 @@ export class ConnectionServer {
     const pairs = words.map(parsePair);
     const key = pairs[0];
     if (key === undefined) throw failure('Ebadquery', 'write !ATTR=VALUE ...');
-    const found = this.search(key.attr, key.value).find(entry => hasAll(entry, pairs));
+    const found = this.search(key.attr, key.value, req).find(entry => hasAll(entry, pairs));
     const entry = found ?? (await this.fromNames(key, req));
     if (entry === undefined || !hasAll(entry, pairs.slice(1))) throw failure('Enomatch', text);
     return entry.map(format);
   }
 
-  private search(attr: string, value: string): Entry[] {
-    return [this.options.database(), commonDatabase()].flatMap(each => each.search(attr, value));
+  private search(attr: string, value: string, req: Req): Entry[] {
+    return [this.options.database(req.caller), commonDatabase()].flatMap(each => each.search(attr, value));
   }
 
   /** A domain or an address that no database has; undefined where nobody has it. */
@@ -213,7 +215,9 @@ export class ConnectionServer {
     if (wanted.length === 0) throw failure('Ebadquery', 'write !ipinfo [ATTR=VALUE] ATTR ...');
     const attrs = wanted.map(word => word.replace(/^@/, ''));
     const tuples =
-      named === undefined ? this.own(attrs) : this.options.database().ipinfo(named.attr, named.value, attrs);
+      named === undefined
+        ? this.own(attrs, req)
+        : this.options.database(req.caller).ipinfo(named.attr, named.value, attrs);
     if (tuples.length === 0) throw failure('Enomatch', words.join(' '));
     const resolved = new Set(wanted.filter(word => word.startsWith('@')).map(word => word.slice(1)));
     const all = await Promise.all(
@@ -230,8 +234,8 @@ export class ConnectionServer {
   }
 
   /** What this machine has or inherits, by the first of its addresses that knows, or by its name. */
-  private own(attrs: readonly string[]): Tuple[] {
-    const database = this.options.database();
+  private own(attrs: readonly string[], req: Req): Tuple[] {
+    const database = this.options.database(req.caller);
     for (const { ip } of ownAddresses(this.options.facts)) {
       const tuples = database.ipinfo('ip', formatIp(ip), attrs);
       if (tuples.length > 0) return tuples;
@@ -253,7 +257,7 @@ function questionText(written: Buffer): string {
   return text;
 }
 
-const CONTROL = /[\x00-\x1f\x7f]/;
+const CONTROL = /\p{Cc}/u;
 
 /** As in address.ts, which judges ports. */
 const SERVICE = /^[a-z0-9_+.$-]*[a-z$][a-z0-9_+.$-]*$/i;

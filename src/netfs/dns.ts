@@ -77,8 +77,7 @@ function parseRequest(text: string): Request {
 
 /** The text of a name that is asked about stands in answers, which are lines. */
 
-const isName = (text: string): boolean =>
-  !/[\0-\x20\x7f\ufffd]/.test(text) && domainOctets(text) !== undefined;
+const isName = (text: string): boolean => !/[\p{Cc} \ufffd]/u.test(text) && domainOctets(text) !== undefined;
 
 /** The root is a dot. */
 const withoutDot = (name: string): string =>
@@ -86,7 +85,7 @@ const withoutDot = (name: string): string =>
 
 /** An error whose text says what it is about, on one line and no longer than others are. */
 function quoting(error: 'Ednsrequest' | 'Ednstype', what: string, detail: string): FsError {
-  const shown = what.replace(/[\0-\x1f\x7f]/g, '?');
+  const shown = what.replace(/\p{Cc}/gu, '?');
   const text = `${new FsError(error).message} ${shown}`;
   return new FsError(
     error,

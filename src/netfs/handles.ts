@@ -55,9 +55,9 @@ export class GuardedHandle implements Handle {
     this.inner = inner;
     this.mayRead = mayRead;
     this.mayWrite = mayWrite;
-    if (!mayWrite) return;
+    // open(2) truncates what it then only reads, too.
     this.flush = inner.flush?.bind(inner);
-    this.truncate = inner.truncate?.bind(inner);
+    if (mayWrite) this.truncate = inner.truncate?.bind(inner);
   }
 
   /** A listen that was opened without waiting becomes a call's ctl. */

@@ -3,6 +3,7 @@
  * do the permission checks.
  */
 import { FsError } from './error.ts';
+import { isNoop } from './file.ts';
 import { GuardedHandle } from './handles.ts';
 import { isDir, type Awaitable, type DirNode, type Handle, type Node } from './node.ts';
 import type { OpenMode, Req, StatChange } from './node.ts';
@@ -64,9 +65,9 @@ export class Mount {
   /** `handle` is the file opened, where the change is asked of one: what it has open needs no permission again. */
   wstat(node: Node, change: StatChange, req: Req, handle?: Handle): Awaitable<void> {
     const { length, ...rest } = change;
-    if (length !== undefined && handle?.truncate !== undefined) {
-      const others = Object.keys(rest).length === 0 ? undefined : this.wstat(node, rest, req);
-      return then(others, () => handle.truncate!(length, req));
+    // With more than a length it is the file's: the whole change is made, or none of it.
+    if (length !== undefined && handle?.truncate !== undefined && isNoop(rest)) {
+      return handle.truncate(length, req);
     }
     this.reach(node, req);
     if (Object.keys(change).length === 0) return undefined;

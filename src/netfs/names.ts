@@ -23,6 +23,12 @@ export interface NamesOptions {
 /** Aliases of aliases in the database. */
 const MOST_ALIASES = 8;
 
+/** Domains of the database that a short name is looked for in: resolv.conf(5) has as many. */
+const MOST_DOMAINS = 6;
+
+/** Addresses of a name that a connect tries: cs(8) gives as many. */
+export const MOST_ADDRESSES = 20;
+
 /** What an editable file says is true until it is edited. */
 const TTL = Infinity;
 
@@ -37,9 +43,13 @@ export class Names implements Resolver {
     this.file = { permissions: { owner, gid: owner.gid, mode: 0o600 } };
   }
 
+  mayAsk(caller: Caller): boolean {
+    return this.options.authority.allows(caller, this.file.permissions, R | W);
+  }
+
   /** Eperm for who may not ask for names. */
   check(caller: Caller): void {
-    if (this.options.authority.allows(caller, this.file.permissions, R | W)) return;
+    if (this.mayAsk(caller)) return;
     throw new FsError('Eperm', 'names need read and write permission on dns; an address does not');
   }
 
@@ -52,7 +62,8 @@ export class Names implements Resolver {
   /** Where a connect to a host may go, for somebody who asks. Errors: Enotrans, Edns, Eperm. */
   async destinations(name: string, caller: Caller, signal: Signal): Promise<readonly Ip[]> {
     try {
-      return (await this.lookup(name, caller, signal)).map(({ ip }) => ip);
+      const found = await this.lookup(name, caller, signal);
+      return found.slice(0, MOST_ADDRESSES).map(({ ip }) => ip);
     } catch (error) {
       throw isMissing(error) ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;
     }
@@ -92,7 +103,8 @@ export class Names implements Resolver {
   }
 
   private ownDomains(): string[] {
-    return this.options.database().entries.flatMap(entry => valuesOf(entry, 'dnsdomain'));
+    const all = this.options.database().entries.flatMap(entry => valuesOf(entry, 'dnsdomain'));
+    return [...new Set(all)].slice(0, MOST_DOMAINS);
   }
 
   async addresses(name: string, signal: Signal, asker: Caller): Promise<readonly HostAddress[]> {

@@ -18,10 +18,16 @@ import type {
   Stat,
   StatChange,
 } from './node.ts';
+import type { Caller } from '../policy/identity.ts';
+import { Quota } from '../policy/quota.ts';
 import type { Authority, Permissions } from '../policy/permissions.ts';
 
 /** Answers to one question. Fails as a whole: the write that asked gets the error. */
 export type Ask = (question: Buffer, req: Req) => Awaitable<readonly string[]>;
+
+/** Bytes of answers that a user may leave unread in a file's open files, and what each answer counts beside its own. */
+const UNREAD = 16 * 1024 * 1024;
+const OVERHEAD = 128;
 
 export class QueryFile implements Node {
   readonly parent: DirNode;
@@ -34,6 +40,7 @@ export class QueryFile implements Node {
   private readonly authority: Authority;
   private readonly ask: Ask;
   private readonly busy: () => FsError;
+  private readonly unread = new Quota(UNREAD);
 
   /** `path` is the qid's; `since` in seconds since the epoch; `busy` is the error of asking while an answer is waited for. */
   constructor(
@@ -57,8 +64,8 @@ export class QueryFile implements Node {
     return statOf(this, this.name, this.since);
   }
 
-  open(_mode: OpenMode): Handle {
-    return new QueryHandle(this, this.ask, this.busy);
+  open(_mode: OpenMode, { caller }: Req): Handle {
+    return new QueryHandle(this, this.ask, this.busy, { quota: this.unread, caller });
   }
 
   wstat(change: StatChange, req: Req): void {
@@ -71,6 +78,11 @@ export class QueryFile implements Node {
 const NOTHING = Buffer.alloc(0);
 const NEWLINE = Buffer.from('\n');
 
+interface Share {
+  readonly quota: Quota;
+  readonly caller: Caller;
+}
+
 /**
  * Answers lie one behind the other, and a read never crosses from one to the next. They begin at offset
  * 0, for who seeks back, and as well where the question ended, for a shell, which cannot: to it they
@@ -81,33 +93,52 @@ class QueryHandle implements Handle {
   readonly stream = false;
   private readonly ask: Ask;
   private readonly busy: () => FsError;
+  /** Of whose share the answers are kept. */
+  private readonly share: Share;
   private asking = false;
+  private closed = false;
   private answers: readonly Buffer[] = [];
+  /** How much of the share they take. */
+  private kept = 0;
   /** Where the last question ended. */
   private asked = 0;
   /** Where the answers begin for this reader; undefined until the first read. */
   private base: number | undefined;
 
-  constructor(node: Node, ask: Ask, busy: () => FsError) {
+  constructor(node: Node, ask: Ask, busy: () => FsError, share: Share) {
     this.node = node;
     this.ask = ask;
     this.busy = busy;
+    this.share = share;
   }
 
   async write(offset: number, data: Buffer, req: Req): Promise<number> {
     if (this.asking) throw this.busy();
     const { length } = data;
     this.asking = true;
-    this.answers = [];
+    this.keep([]);
     this.asked = offset + length;
     this.base = undefined;
     try {
       const answers = await this.ask(Buffer.from(data), req);
-      this.answers = answers.map(answer => Buffer.from(answer));
+      if (!this.closed) this.keep(answers.map(answer => Buffer.from(answer)));
       return length;
     } finally {
       this.asking = false;
     }
+  }
+
+  private keep(answers: readonly Buffer[]): void {
+    const { quota, caller } = this.share;
+    const bytes = answers.reduce((sum, answer) => sum + answer.length + OVERHEAD, 0);
+    quota.give(caller, this.kept);
+    this.answers = [];
+    this.kept = 0;
+    if (!quota.take(caller, bytes)) {
+      throw new FsError('Enofids', `${caller.name} has too many answers that nobody reads; close some files`);
+    }
+    this.answers = answers;
+    this.kept = bytes;
   }
 
   read(offset: number, reply: Reply): number {
@@ -123,6 +154,7 @@ class QueryHandle implements Handle {
   }
 
   close(): void {
-    this.answers = [];
+    this.closed = true;
+    this.keep([]);
   }
 }

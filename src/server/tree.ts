@@ -11,6 +11,7 @@ import { factFile } from '../netfs/facts.ts';
 import type { HostFacts } from '../netfs/hostfacts.ts';
 import { IpifcDir } from '../netfs/ipifc.ts';
 import { Names } from '../netfs/names.ts';
+import { Database } from '../netfs/ndb/database.ts';
 import { NdbFile } from '../netfs/ndb/file.ts';
 import { hostEntry, type ResolverSettings } from '../netfs/ndb/prefill.ts';
 import type { DirNode, Node } from '../netfs/node.ts';
@@ -23,7 +24,8 @@ import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { UdpConversation } from '../netfs/udp.ts';
 import { KeptBytes } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
-import type { Authority } from '../policy/permissions.ts';
+import type { Caller } from '../policy/identity.ts';
+import { R, type Authority } from '../policy/permissions.ts';
 
 export interface TreeOptions {
   readonly authority: Authority;
@@ -42,6 +44,8 @@ export interface TreeOptions {
   /** Whether the server itself listens there: it never dials its own doors. */
   isOwnListener(at: Endpoint): Promise<boolean>;
 }
+
+const NOTHING = new Database([]);
 
 export class NetTree {
   readonly root: RootDir;
@@ -71,7 +75,11 @@ export class NetTree {
     const dns = dnsFile(root, asked, this.names);
     this.names.file = dns;
     this.ndb = new NdbFile(root, { authority, now }, hostEntry(hostname(), facts, resolverSettings));
-    const database = (): NdbFile['database'] => this.ndb.database;
+    // What somebody may not read himself, cs does not read to him, unless he may ask for any name.
+    const database = (caller: Caller): Database =>
+      authority.allows(caller, this.ndb.permissions, R) || this.names.mayAsk(caller)
+        ? this.ndb.database
+        : NOTHING;
     return [
       tcp,
       udp,

@@ -480,6 +480,18 @@ forEachDoor(
       assert.equal((await ask(t, 'tcp!www.example!80', alice)).length, 4);
     });
 
+    it('says nothing of an ndb that somebody may not read, unless he may use dns', async () => {
+      await t.client.chmod('cs', 0o606);
+      await t.client.writeFile('ndb', NDB);
+      const secrets = ['!sys=mailer', '!dom=mail.example', '!ipinfo sys=mailer auth', 'tcp!$fs!80'];
+      for (const question of secrets) assert.notEqual((await ask(t, question, alice)).length, 0);
+      await t.client.chmod('ndb', 0o600);
+      for (const question of secrets) await assert.rejects(ask(t, question, alice), isRefusal, question);
+      assert.deepEqual(await ask(t, '!protocol=tcp', alice), ['protocol=tcp ipv4proto=6']);
+      await t.client.chmod('dns', 0o606);
+      for (const question of secrets) assert.notEqual((await ask(t, question, alice)).length, 0);
+    });
+
     it("takes its owner's words for questions", async () => {
       await t.client.chmod('cs', 0o606);
       for (const word of ['debug', 'ipv6', 'refresh']) {

@@ -162,6 +162,27 @@ describe('the domains of short names', () => {
   });
 });
 
+describe('what a database or a server says too much of', () => {
+  it('is not used up: six domains of a short name, twenty addresses of a connect', async () => {
+    const domains = Array.from(
+      { length: 100 },
+      (_, i) => ` dnsdomain=d${i}.example dnsdomain=d${i}.example\n`,
+    );
+    const all = names(`sys=here ip=192.0.2.1\n${domains.join('')}dom=x.d5.example ip=192.0.2.5\n`);
+    assert.deepEqual(
+      all.domains('x'),
+      [0, 1, 2, 3, 4, 5].map(i => `d${i}.example`),
+    );
+    assert.equal((await all.destinations('x', GLENDA, signal)).length, 1);
+    const ips = Array.from({ length: 4000 }, (_, i) => `198.51.${i >> 8}.${i & 255}`);
+    const hostile = names('', new FakeResolver({ 'scan.example': { ip: ips } }));
+    assert.deepEqual(
+      (await hostile.destinations('scan.example', GLENDA, signal)).map(formatIp),
+      ips.slice(0, 20),
+    );
+  });
+});
+
 describe('a lookup of a name', () => {
   it('is for who may read and write the file dns', async () => {
     const all = names();

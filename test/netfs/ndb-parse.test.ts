@@ -50,6 +50,9 @@ describe('parse of ndb', () => {
       ['a=1 "b"=2', /^line 1, column 5: a quoted attribute/],
       ['a=1\0', /^line 1, column 4: a control character, 0x00/],
       ['\n\n\x1b[1m', /^line 3, column 1: a control character, 0x1b/],
+      ['a=1 b="\u009b1m"\n', /^line 1, column 8: a control character, 0x9b/],
+      ['a="x\ry"\n', /^line 1, column 5: a control character, 0x0d/],
+      ['a=1 \r b=2\n', /^line 1, column 5: a control character, 0x0d/],
       [Buffer.from([0x61, 0x3d, 0xff]), /^line 1, column 3: this is not UTF-8/],
       [Buffer.from('a=\ufffd \xff', 'latin1'), /^line 1, column \d: this is not UTF-8/],
     ];

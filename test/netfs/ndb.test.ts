@@ -113,6 +113,13 @@ forEachDoor(
       assert.equal(await content(), '');
     });
 
+    it('is empty after a truncation by who only reads it, once that is closed', async () => {
+      const reader = await t.client.open('ndb', 'r', { truncate: true });
+      assert.notEqual(await content(await t.another()), '');
+      await reader.close();
+      assert.equal(await content(), '');
+    });
+
     it('is shortened by truncate(2) at once, and never made longer', async () => {
       await t.client.writeFile('ndb', 'a=1\nb=2\n');
       await t.client.setStat('ndb', { length: 4 });
@@ -180,6 +187,31 @@ forEachDoor(
       assert.equal(await t.text('ndb'), 'alice=1\n');
     });
 
+    it('is changed blindly by who may only write it, and only read by who may only read it', async () => {
+      await t.client.writeFile('ndb', 'secret=1\n');
+      const alice = await t.as(ALICE);
+      await t.client.chmod('ndb', 0o642);
+      for (const mode of ['r', 'rw'] as const) {
+        await t.refuses(alice.open('ndb', mode), 'permission denied', 'EACCES');
+        await t.refuses(alice.open('ndb', mode, { truncate: true }), 'permission denied', 'EACCES');
+      }
+      assert.equal(await t.text('ndb'), 'secret=1\n');
+      const editor = await alice.open('ndb', 'w');
+      await assert.rejects(editor.read(100, 0));
+      await editor.write('more=2\n', 9);
+      await t.refuses(editor.write('more=3\n', 99), 'i/o error', 'EIO');
+      await editor.close();
+      assert.equal(await t.text('ndb'), 'secret=1\nmore=2\n');
+      await alice.setStat('ndb', { length: 9 });
+      assert.equal(await t.text('ndb'), 'secret=1\n');
+      await t.client.chmod('ndb', 0o644);
+      const reader = await alice.open('ndb', 'r');
+      await assert.rejects(reader.write('x=1\n', 0));
+      await t.refuses(alice.setStat('ndb', { length: 0 }), 'permission denied', 'EACCES');
+      await reader.close();
+      assert.equal(await t.text('ndb'), 'secret=1\n');
+    });
+
     it('is shortened by who has it open for writing, whatever its bits are by then', async () => {
       await t.client.chmod('ndb', 0o646);
       const alice = await t.as(ALICE);
@@ -224,6 +256,33 @@ forEachDoor(
   },
 );
 
+forEachDialect(
+  "another's ndb",
+  t => {
+    it('is as it was when an editor hangs up before he has closed it', async () => {
+      await t.client.writeFile('ndb', 'a=1\n');
+      await t.client.chmod('ndb', 0o666);
+      const alice = await t.as(ALICE);
+      const editor = await alice.open('ndb', 'w', { truncate: true });
+      await editor.write('b=2\n');
+      await t.leave(alice);
+      assert.equal(await t.text('ndb'), 'a=1\n');
+    });
+
+    it('is not emptied by an editor who hangs up before he has written', async () => {
+      await t.client.writeFile('ndb', 'a=1\n');
+      await t.client.chmod('ndb', 0o666);
+      for (const mode of ['w', 'r'] as const) {
+        const alice = await t.as(ALICE);
+        await alice.open('ndb', mode, { truncate: true });
+        await t.leave(alice);
+        assert.equal(await t.text('ndb'), 'a=1\n');
+      }
+    });
+  },
+  () => ({ owner: GLENDA, users: people, ...machine() }),
+);
+
 describe('a change of ndb', () => {
   it('is counted by qid.vers and told by mtime', async () => {
     let now = 1000;
@@ -245,6 +304,36 @@ describe('a change of ndb', () => {
       () => server.mount.wstat(node, { length: 9 }, req),
       (error: FsError) => error.name === 'Eio',
     );
+  });
+
+  it('is a length only by who may write: a file that he opened to read is none to him', async () => {
+    const server = new Server({ owner: GLENDA, users: people, ...machine() });
+    const by = (caller: typeof ALICE) => ({ caller, signal: new AbortController().signal });
+    const node = await server.mount.walk(server.mount.root, 'ndb', by(ALICE));
+    const reader = await server.mount.open(node, { read: true, write: false, truncate: false }, by(ALICE));
+    const shorten = () => server.mount.wstat(node, { length: 0 }, by(ALICE), reader);
+    assert.throws(shorten, { name: 'Eperm' });
+    await server.mount.wstat(node, { mode: 0o646 }, by(GLENDA));
+    // At once: what reads has nothing to close.
+    await shorten();
+    assert.equal(node.stat().length, 0);
+  });
+
+  it('of its length and its bits is made whole or not at all, of an open file too', async () => {
+    const server = new Server(machine());
+    const req = { caller: server.owner, signal: new AbortController().signal };
+    const node = await server.mount.walk(server.mount.root, 'ndb', req);
+    const before = node.stat();
+    const handle = await server.mount.open(node, { read: true, write: true, truncate: false }, req);
+    assert.throws(() => server.mount.wstat(node, { mode: 0o666, length: 9999 }, req, handle), {
+      name: 'Eio',
+    });
+    assert.deepEqual(node.stat(), before);
+    await server.mount.wstat(node, { mtime: 1, length: 0 }, req, handle);
+    assert.equal(node.stat().length, before.length);
+    await handle.flush!(req);
+    handle.close();
+    assert.equal(node.stat().length, 0);
   });
 
   it('that was written and never closed is gone with its client', async () => {

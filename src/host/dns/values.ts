@@ -83,7 +83,13 @@ function expanded(reader: Reader, field: Field): Uint8Array {
 const data = (bytes: Buffer): string =>
   bytes.length === 0 ? '\\# 0' : `\\# ${bytes.length} ${bytes.toString('hex')}`;
 
-/** Its strings, one behind the other: it is UTF-8 or it is octets, and what no line should hold is `\DDD`. */
+/**
+ * What no line should hold, and what a terminal or a reader would obey: controls, those of C1 too, ends of
+ * lines and of paragraphs, and what turns the direction of writing.
+ */
+const UNFIT = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** Its strings, one behind the other: it is UTF-8 or it is octets, and what is unfit is `\DDD` an octet. */
 function text(reader: Reader, length: number): string {
   const end = reader.at + length;
   const parts: Buffer[] = [];
@@ -91,9 +97,12 @@ function text(reader: Reader, length: number): string {
   const whole = Buffer.concat(parts);
   const decoded = whole.toString('utf8');
   return Buffer.from(decoded).equals(whole)
-    ? decoded.replace(/\\/g, '\\\\').replace(/[\0-\x1f\x7f]/g, escapeOctet)
+    ? decoded.replace(/\\/g, '\\\\').replace(UNFIT, escapeOctets)
     : whole
         .toString('latin1')
         .replace(/\\/g, '\\\\')
         .replace(/[^ -~]/g, escapeOctet);
 }
+
+const escapeOctets = (char: string): string =>
+  Buffer.from(char).toString('latin1').replace(/[^]/g, escapeOctet);

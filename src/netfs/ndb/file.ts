@@ -7,15 +7,20 @@ import type { OpenMode, Qid, Req, Stat, StatChange } from '../node.ts';
 import { DIRECTORIES, qidPath, ROOT_FILES } from '../qid.ts';
 import { Database } from './database.ts';
 import { parse } from './parse.ts';
+import { Quota } from '../../policy/quota.ts';
 import type { Authority, Permissions } from '../../policy/permissions.ts';
 
 /** 9front's, devip.c: a database has fewer bytes. */
 const LIMIT = 32_768;
 
+/** Of one user, while he edits: 2 MiB. */
+const COPIES = 64;
+
 export class NdbFile implements Node, Document {
   readonly parent: DirNode;
   readonly permissions: Permissions;
   readonly limit = LIMIT;
+  readonly editing = new Quota(COPIES);
   content: Buffer;
   /** What the content says. */
   database: Database;
@@ -49,8 +54,8 @@ export class NdbFile implements Node, Document {
     return { ...statOf(this, 'ndb', this.changed), length: this.content.length };
   }
 
-  open(mode: OpenMode): Handle {
-    return new EditHandle(this, this, mode);
+  open(mode: OpenMode, req: Req): Handle {
+    return new EditHandle(this, this, mode, req);
   }
 
   wstat(change: StatChange, req: Req): void {

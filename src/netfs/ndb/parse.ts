@@ -54,8 +54,8 @@ function decode(bytes: Buffer, number: number): string {
   return text;
 }
 
-/** What no text holds: all but the tab, and the return of lines that come from elsewhere. */
-const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/;
+/** What no text holds: all but the tab, and the return at the end of lines that come from elsewhere. */
+const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?=[^\r])/;
 
 /** The tuples of one line; none if it is empty or a comment. */
 function parseLine(text: string, number: number): Tuple[] {

@@ -113,6 +113,12 @@ describe('decodeAnswer', () => {
     // A letter may be cut by the end of a string.
     assert.deepEqual(values(txt(1, 0xc3, 1, 0xbc)), ['ü']);
     assert.deepEqual(values(txt(3, 0xff, 0xc3, 0xbc)), ['\\255\\195\\188']);
+    // CSI of C1, a line separator, what turns the direction of writing: a terminal obeys them.
+    const utf8 = (text: string): number[] => txt(Buffer.byteLength(text), ...Buffer.from(text));
+    assert.deepEqual(values(utf8('\u009b31m')), ['\\194\\15531m']);
+    assert.deepEqual(values(utf8('\u2028')), ['\\226\\128\\168']);
+    assert.deepEqual(values(utf8('\u202e')), ['\\226\\128\\174']);
+    assert.deepEqual(values(utf8('ﷺ😀')), ['ﷺ😀']);
     assert.deepEqual(values(txt()), ['']);
   });
 
