@@ -47,6 +47,9 @@ async function commanded(
     if (error instanceof NinepError && error.code === 'EACCES') {
       error.detail = `permission denied: ${clone} is not open to you; who owns it can chgrp and chmod it`;
     }
+    if (error instanceof NinepError && error.code === 'ENOENT') {
+      error.detail = `file does not exist: ${clone}; this /net has no ${network}`;
+    }
     throw error;
   });
   try {

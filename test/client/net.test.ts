@@ -82,6 +82,13 @@ describe('dial', () => {
     await assert.rejects(dialing, { code: 'ECONNREFUSED', detail: undefined });
   });
 
+  it('says that a net has no such protocol', async () => {
+    const { client, server } = await attached();
+    const dialing = dial(client, 'foo!192.0.2.7!80');
+    server.fail((await server.next('Twalk')).tag, 'file does not exist', 2);
+    await assert.rejects(dialing, { detail: 'file does not exist: foo/clone; this /net has no foo' });
+  });
+
   it('that is aborted while it connects keeps nothing', async () => {
     const { client, server } = await attached();
     const aborter = new AbortController();
