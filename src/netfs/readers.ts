@@ -41,14 +41,22 @@ export class Readers {
    */
   serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
     while (this.line.first?.reply.mayAnswer(again) === true) {
-      const reader = this.line.first;
-      const answer = outcomeOf(() => take(reader.reply));
-      if (answer === undefined) break;
-      this.line.shift();
-      if (typeof answer === 'number') reader.done(answer);
-      else reader.fail(answer);
+      if (!this.serveOne(this.line.first, take)) break;
     }
     return !this.some;
+  }
+
+  private serveOne(reader: Reader, take: (reply: Reply) => number | undefined): boolean {
+    try {
+      const n = take(reader.reply);
+      if (n === undefined) return false;
+      this.line.leave(reader);
+      reader.done(n);
+    } catch (error) {
+      this.line.leave(reader);
+      reader.fail(error as Error);
+    }
+    return true;
   }
 
   /** Ends all of them: with an error, or with an answer of no bytes. */
@@ -58,13 +66,5 @@ export class Readers {
 
   end(): void {
     for (const reader of this.line.clear()) reader.done(0);
-  }
-}
-
-function outcomeOf<T>(run: () => T): T | Error {
-  try {
-    return run();
-  } catch (error) {
-    return error as Error;
   }
 }

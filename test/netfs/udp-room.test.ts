@@ -1,10 +1,11 @@
 /** Writes of datagrams when the host has no room for them. */
 import assert from 'node:assert/strict';
-import { onAbort, WaitQueue } from '../../src/abort.ts';
+import { Abort, onAbort, WaitQueue } from '../../src/abort.ts';
 import { hostDialer } from '../../src/host/dialer.ts';
 import type { Dialer } from '../../src/netfs/dialer.ts';
+import { FsError } from '../../src/netfs/error.ts';
 import { Station } from '../support/datagrams.ts';
-import { forEachDoor, isRefusal } from '../support/fixture.ts';
+import { forEachDoor, inProcess, isRefusal } from '../support/fixture.ts';
 
 let full: boolean;
 let tries: number;
@@ -101,6 +102,53 @@ forEachDoor(
       const gone = assert.rejects(one);
       await t.leave(other);
       await gone;
+    });
+  },
+  tight,
+);
+
+inProcess(
+  'udp without room, watched',
+  t => {
+    it('is not writable until it is worth trying again, for who may not wait', async () => {
+      const there = await Station.bind();
+      t.after(() => there.close());
+      const { dir } = await t.tell(`connect ${there.address}`, t.client, 'udp');
+      const { handle } = await t.client.open(`${dir}/data`, 'rw');
+      const end = new Abort();
+      t.after(() => end.abort(new FsError('Eintr')));
+      const watch = { told: 0, changed: () => void watch.told++, closed: end };
+      const write = (): unknown =>
+        handle.write(0, Buffer.from('x'), { caller: t.server.owner, signal: end, nonblocking: true });
+      assert.equal(handle.poll!(watch).writable, true);
+      for (let i = 0; i < 3; i++) assert.throws(write, { name: 'Eagain' });
+      assert.equal(handle.poll!(watch).writable, false);
+      assert.equal(watch.told, 0);
+      full = false;
+      room.wake();
+      await new Promise(setImmediate);
+      assert.equal(watch.told, 1);
+      assert.equal(handle.poll!(watch).writable, true);
+      assert.equal(write(), 1);
+      assert.equal((await there.next()).text, 'x');
+    });
+
+    it('is not writable while a write waits', async () => {
+      const there = await Station.bind();
+      t.after(() => there.close());
+      const { dir } = await t.tell(`connect ${there.address}`, t.client, 'udp');
+      const data = await t.client.open(`${dir}/data`, 'rw');
+      const one = data.write('one');
+      assert.ok(await t.pending(one));
+      const end = new Abort();
+      t.after(() => end.abort(new FsError('Eintr')));
+      const watch = { told: 0, changed: () => void watch.told++, closed: end };
+      assert.equal(data.handle.poll!(watch).writable, false);
+      full = false;
+      room.wake();
+      await one;
+      assert.equal(watch.told, 1);
+      assert.equal(data.handle.poll!(watch).writable, true);
     });
   },
   tight,
