@@ -1,6 +1,7 @@
 /** This machine's network as its kernel has it: links, addresses, routes, neighbours. rtnetlink(7) */
 import { readFileSync } from 'node:fs';
 import { sameIp, type Ip } from '../netfs/address.ts';
+import { costly } from '../netfs/costly.ts';
 import type {
   HostFacts,
   Interface,
@@ -27,6 +28,9 @@ import {
   type Traffic,
 } from './rtmessages.ts';
 
+/** More than a host has that is no router. */
+const MANY_ROUTES = 4096;
+
 /** Lifetimes of addresses are told in seconds. */
 const SECOND_MS = 1000;
 
@@ -48,10 +52,10 @@ class KernelFacts implements HostFacts {
     return this.found;
   }
 
+  private readonly allRoutes = costly(readRoutes, ({ length }) => length >= MANY_ROUTES);
+
   routes(): readonly Route[] {
-    return [AF.INET, AF.INET6].flatMap(family =>
-      dump(RTM.GETROUTE, routeQuestion(family)).flatMap(decodeRoutes),
-    );
+    return this.allRoutes();
   }
 
   neighbours(): readonly Neighbour[] {
@@ -66,6 +70,12 @@ class KernelFacts implements HostFacts {
 }
 
 export const hostFacts: HostFacts = new KernelFacts();
+
+function readRoutes(): Route[] {
+  return [AF.INET, AF.INET6].flatMap(family =>
+    dump(RTM.GETROUTE, routeQuestion(family)).flatMap(decodeRoutes),
+  );
+}
 
 function readInterfaces(): Interface[] {
   const links = dump(RTM.GETLINK, linkQuestion()).flatMap(body => decodeLink(body) ?? []);

@@ -6,6 +6,7 @@ import { formatRoutes } from './iproute.ts';
 import { selvesOf } from './ipselftab.ts';
 import type { DirNode } from './node.ts';
 import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
+import { sharedText } from './sharedtext.ts';
 import { TextFile } from './textfile.ts';
 import type { Caller } from '../policy/identity.ts';
 
@@ -26,18 +27,6 @@ export function factFile(
     root,
     name,
     { path, owner, since },
-    shared(() => TEXTS[name](facts)),
+    sharedText(() => TEXTS[name](facts)),
   );
-}
-
-/** The same bytes for everybody as long as they do not change: many may have a long table open. */
-function shared(make: () => string): () => Buffer {
-  let last: WeakRef<Buffer> | undefined;
-  return () => {
-    const now = Buffer.from(make());
-    const before = last?.deref();
-    if (before?.equals(now) === true) return before;
-    last = new WeakRef(now);
-    return now;
-  };
 }

@@ -41,15 +41,23 @@ export class Readers {
    */
   serve(take: (reply: Reply) => number | undefined, again: () => void): boolean {
     for (let first = this.line.first; first !== undefined; first = this.line.first) {
-      const { reply } = first;
-      if (!reply.mayAnswer(again)) return true;
-      const answer = outcomeOf(() => take(reply));
-      if (answer === undefined) return false;
-      this.line.shift();
-      if (typeof answer === 'number') first.done(answer);
-      else first.fail(answer);
+      if (!first.reply.mayAnswer(again)) return true;
+      if (!this.serveOne(first, take)) return false;
     }
     return false;
+  }
+
+  private serveOne(reader: Reader, take: (reply: Reply) => number | undefined): boolean {
+    try {
+      const n = take(reader.reply);
+      if (n === undefined) return false;
+      this.line.leave(reader);
+      reader.done(n);
+    } catch (error) {
+      this.line.leave(reader);
+      reader.fail(error as Error);
+    }
+    return true;
   }
 
   /** Ends all of them: with an error, or with an answer of no bytes. */
@@ -59,13 +67,5 @@ export class Readers {
 
   end(): void {
     for (const reader of this.line.clear()) reader.done(0);
-  }
-}
-
-function outcomeOf<T>(run: () => T): T | Error {
-  try {
-    return run();
-  } catch (error) {
-    return error as Error;
   }
 }

@@ -76,6 +76,8 @@ export class UdpConversation extends Conversation {
   /** Writes that wait: one for room, the others for their turn. */
   private readonly writers = new WaitQueue<void>();
   private sending = false;
+  /** A write that may not wait found no room. */
+  private full = false;
   /** Aborts the wait for room. */
   private turn: Abort | undefined;
   /** What the network said of what was sent: it hung up. */
@@ -331,8 +333,21 @@ export class UdpConversation extends Conversation {
     const route = this.headers ? routeOf(data) : undefined;
     const payload = this.headers ? data.subarray(HEADER) : data;
     if (!this.sending && this.send(socket, payload, route)) return data.length;
-    if (req.nonblocking === true) throw new FsError('Eagain');
+    if (req.nonblocking === true) {
+      this.tellOfRoom(socket);
+      throw new FsError('Eagain');
+    }
     return this.sendInTurn(socket, Buffer.from(payload), route, req.signal).then(() => data.length);
+  }
+
+  /** Those who watch are told when it is worth trying again. */
+  private tellOfRoom(socket: Datagrams): void {
+    if (this.full) return;
+    this.full = true;
+    void socket.room(new Abort()).then(() => {
+      this.full = false;
+      this.watchers.tell();
+    });
   }
 
   /** The turn is handed on when it has been sent or given up. */
@@ -353,6 +368,7 @@ export class UdpConversation extends Conversation {
       stop();
       this.turn = undefined;
       this.sending = this.writers.wake();
+      if (!this.sending) this.watchers.tell();
     }
   }
 
@@ -404,7 +420,7 @@ export class UdpConversation extends Conversation {
       // What waits already is told by this answer; the next read, whatever it finds, asks for more.
       if (!readable) this.socket!.whenReadable(this.serve);
     }
-    return { readable, writable: true, failed };
+    return { readable, writable: failed || !(this.full || this.sending), failed };
   }
 
   // ---- calls ----------------------------------------------------------------------------------
