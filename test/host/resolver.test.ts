@@ -42,6 +42,8 @@ describe('parseHosts', () => {
       '192.0.2.1 c',
       'x',
       '192.0.2.1 d',
+      '192.0.2.1 e\x1b[2J',
+      '192.0.2.1 f\x9b2J',
     );
     assert.deepEqual([...names.keys()], ['b', 'c', 'd']);
   });

@@ -11,6 +11,9 @@ export interface Hosts {
   readonly reverse: ReadonlyMap<string, string>;
 }
 
+/** But for blanks and the return of other systems' lines. */
+const CONTROL = /[\0-\x08\x0e-\x1f\x7f-\x9f]/;
+
 /** `address name alias...`; a name on several lines has all their addresses, an address the first one's name. */
 export function parseHosts(text: string): Hosts {
   const names = new Map<string, Ip[]>();
@@ -19,6 +22,8 @@ export function parseHosts(text: string): Hosts {
   let last = '';
   let ip: Ip | undefined;
   for (const line of text.split('\n')) {
+    // What it says is written into answers, which are lines.
+    if (CONTROL.test(line)) continue;
     const [address = '', ...aliases] = line.replace(/#.*/, '').trim().split(/\s+/);
     if (aliases[0] === undefined) continue;
     if (address !== last) {

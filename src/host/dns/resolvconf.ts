@@ -1,6 +1,7 @@
 /** resolv.conf(5): whom to ask, how long, and which domains to search. */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import { MAX_NAME } from '../../netfs/domain.ts';
 
 export const RESOLV_CONF = '/etc/resolv.conf';
 
@@ -60,7 +61,9 @@ export function parseResolvConf(text: string, domain: string = hostDomain()): Re
     // "If no nameserver entries are present, the default is to use the name server on the local machine."
     servers:
       servers.length === 0 ? [{ address: '127.0.0.1', port: DNS_PORT }] : servers.slice(0, MAX_SERVERS),
-    search: search.slice(0, MAX_SEARCH).flatMap(name => name.replace(/\.$/, '') || []),
+    search: search
+      .slice(0, MAX_SEARCH)
+      .flatMap(name => (name.length > MAX_NAME ? [] : name.replace(/\.$/, '') || [])),
     ndots: number('ndots'),
     timeoutMs: 1000 * Math.max(1, number('timeout')),
     attempts: Math.max(1, number('attempts')),

@@ -41,6 +41,11 @@ describe('parseResolvConf', () => {
     assert.deepEqual(parseResolvConf('search a.test', 'home.test').search, ['a.test']);
   });
 
+  it('searches no domain that is longer than names are', () => {
+    const long = 'x'.repeat(100_000);
+    assert.deepEqual(parseResolvConf(`search ${long} a.test`, '').search, ['a.test']);
+  });
+
   it('reads options within their bounds', () => {
     const usual = parse('');
     assert.deepEqual([usual.ndots, usual.timeoutMs, usual.attempts, usual.rotate], [1, 5000, 2, false]);
