@@ -65,7 +65,7 @@ async function station(t: Fixture, host?: string): Promise<Station> {
 async function deadEnd(): Promise<string> {
   const gone = await Station.bind();
   const { address } = gone;
-  await new Promise<void>(resolve => gone.socket.close(() => resolve()));
+  await gone.leave();
   return address;
 }
 
@@ -75,10 +75,10 @@ async function connected(t: Fixture, address: string): Promise<{ conv: Conv; dat
   return { conv, data, port: Number((await t.text(`${conv.dir}/local`)).trim().split('!')[1]) };
 }
 
-/** Two calls of one announcement, each with its first datagram read; `left` is the first one's remote, not closed. */
+/** Two calls of one announcement, each with its first datagram read; `left` is the first one's remote. */
 async function twoCalls(t: Fixture) {
   const announced = await t.announce('127.0.0.1!0', t.client, 'udp');
-  const [left, here] = [await Station.bind(), await station(t)];
+  const [left, here] = [await station(t), await station(t)];
   const calls = [];
   for (const there of [left, here]) {
     await there.send('first', announced.port);
@@ -89,8 +89,6 @@ async function twoCalls(t: Fixture) {
   }
   return { announced, left, here, calls: [calls[0]!, calls[1]!] as const };
 }
-
-const goAway = (there: Station): Promise<void> => new Promise(resolve => there.socket.close(() => resolve()));
 
 /** Somebody who watches an opened file in process, as FUSE's poll does. */
 function watcher(t: Fixture, { handle }: DirectFile) {
@@ -105,7 +103,7 @@ forEachDoor(
   t => {
     it('of one call it says nothing to another: a refusal keeps none of its datagrams back', async () => {
       const { left, here, announced, calls } = await twoCalls(t);
-      await goAway(left);
+      await left.leave();
       const [dead, alive] = calls;
       await dead.data.write('anybody?');
       assert.equal(await alive.data.write('fine'), 4);
@@ -132,10 +130,10 @@ forEachDoor(
     });
 
     it('what has come is read before the reason why nothing more comes', async () => {
-      const there = await Station.bind();
+      const there = await station(t);
       const { data, port } = await connected(t, there.address);
       await there.send('last words', port);
-      await goAway(there);
+      await there.leave();
       await data.write('x');
       assert.equal((await data.read(100)).toString(), 'last words');
       await t.refuses(data.read(100), 'connection refused', 'ECONNREFUSED');

@@ -223,7 +223,7 @@ forEachDoor('udp connected', t => {
     const { conv, data, there } = await connected(t);
     const gone = there.address;
     there.socket.removeAllListeners('message');
-    await new Promise<void>(resolve => there.socket.close(() => resolve()));
+    await there.leave();
     Object.assign(there, { close: () => {} });
     await data.write('anybody?');
     await t.refuses(data.read(10), 'connection refused', 'ECONNREFUSED');
@@ -238,7 +238,7 @@ forEachDoor('udp connected', t => {
   it('ignoreadvice: what the network says is not heeded', async () => {
     const { conv, data, there, port } = await connected(t);
     await conv.ctl.write('ignoreadvice');
-    await new Promise<void>(resolve => there.socket.close(() => resolve()));
+    await there.leave();
     Object.assign(there, { close: () => {} });
     for (const text of ['one', 'two', 'three']) assert.equal(await data.write(text), text.length);
     const back = await Station.bind(

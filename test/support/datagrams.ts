@@ -10,6 +10,7 @@ export interface Heard {
 
 export class Station {
   readonly socket: Socket;
+  private leaving: Promise<void> | undefined;
   private readonly heard: Heard[] = [];
   private readonly wanted: ((heard: Heard) => void)[] = [];
 
@@ -54,7 +55,13 @@ export class Station {
     });
   }
 
+  /** Nobody is there any more. */
+  leave(): Promise<void> {
+    this.leaving ??= new Promise(resolve => this.socket.close(() => resolve()));
+    return this.leaving;
+  }
+
   close(): void {
-    this.socket.close();
+    void this.leave();
   }
 }
