@@ -10,7 +10,6 @@ import {
   ipFromBytes,
   isMulticast,
   isUnspecified,
-  parseDestination,
   sameIp,
   UNSET,
   type Endpoint,
@@ -20,13 +19,15 @@ import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
   boundEnd,
+  connectEnds,
   destinationsOf,
   firstThatWorks,
   ipArgs,
-  localEnd,
   naming,
+  obey,
   tosArg,
   ttlArg,
+  type Verbs,
 } from './ctlargs.ts';
 import type { Datagram, DatagramRoute, Datagrams, Dialer, SocketOptions } from './dialer.ts';
 import type { Names } from './names.ts';
@@ -92,24 +93,14 @@ export class UdpConversation extends Conversation {
   // ---- ctl ------------------------------------------------------------------------------------
 
   control(words: readonly string[], req: Req): Awaitable<void> {
-    const [verb = '', ...args] = words;
-    if (!Object.hasOwn(VERBS, verb)) {
-      throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
-    }
-    return VERBS[verb]!(this, args, req);
+    return obey(VERBS, this, words, req);
   }
 
   connect(args: readonly string[], req: Req): Promise<void> {
     return this.attempt('Connecting', req, async signal => {
-      const [remote, from, ...more] = args;
-      if (remote === undefined || more.length > 0) {
-        throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
-      }
-      const to = parseDestination(remote, 'udp');
-      const { local, reserved } =
-        from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'udp');
+      const { to, local = this.bound, reserved } = connectEnds(args, 'udp');
       const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
-      const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
+      const options = { ...this.socketOptions, local, reserved };
       const socket = await firstThatWorks(hosts, to.port, signal, async end => {
         if (signal.aborted) throw signal.reason;
         this.remote = end;
@@ -534,10 +525,8 @@ function routeOf(data: Buffer): DatagramRoute {
 
 const isBroadcast = ({ family, bytes }: Ip): boolean => family === 4 && bytes.every(byte => byte === 255);
 
-type Verb = (conversation: UdpConversation, args: readonly string[], req: Req) => Awaitable<void>;
-
 /** Every ctl message of udp, ip(3). */
-const VERBS: Readonly<Record<string, Verb>> = {
+const VERBS: Verbs<UdpConversation> = {
   connect: (c, args, req) => c.connect(args, req),
   announce: (c, args, req) => c.announce(args, req),
   bind: (c, args) => c.bind(args),
