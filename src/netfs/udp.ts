@@ -34,16 +34,18 @@ import type { Names } from './names.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
-import { Calls, type Call, type KeptBytes } from './udpcalls.ts';
+import { Calls, type Call } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
 import type { Caller } from '../policy/identity.ts';
+import type { Quota } from '../policy/quota.ts';
 import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
   readonly names: Names;
   readonly counters: UdpCounters;
-  readonly kept: KeptBytes;
+  /** Bytes that calls keep. */
+  readonly kept: Quota;
 }
 
 /** remote, local and interface address in 16 bytes each, remote and local port in 2, big-endian: ip(3), `headers`. */
@@ -425,7 +427,7 @@ export class UdpConversation extends Conversation {
 
   private listened(): Calls {
     this.mustBeAnnounced();
-    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner.uid);
+    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner);
     return this.calls;
   }
 
