@@ -4,17 +4,7 @@
  * new remote is a call to be listened for.
  */
 import { FsError } from './error.ts';
-import {
-  bytes16,
-  formatEndpoint,
-  ipFromBytes,
-  isMulticast,
-  isUnspecified,
-  sameIp,
-  UNSET,
-  type Endpoint,
-  type Ip,
-} from './address.ts';
+import { isMulticast, isUnspecified, sameIp, UNSET, type Endpoint, type Ip } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
@@ -36,6 +26,7 @@ import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
 import { Calls, type Call } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
+import { HEADER, routeOf, withHeader } from './udpheader.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Quota } from '../policy/quota.ts';
 import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
@@ -47,9 +38,6 @@ export interface UdpOptions {
   /** Bytes that calls keep. */
   readonly kept: Quota;
 }
-
-/** remote, local and interface address in 16 bytes each, remote and local port in 2, big-endian: ip(3), `headers`. */
-export const HEADER = 52;
 
 /** Groups of one conversation; of IPv4 the host allows fewer (igmp_max_memberships, ip(7)). */
 const MOST_MEMBERSHIPS = 256;
@@ -496,36 +484,6 @@ export class UdpConversation extends Conversation {
 
 const sameMembership = (a: Membership, b: Membership): boolean =>
   sameIp(a.group, b.group) && sameIp(a.at, b.at);
-
-/** The datagram behind its header; what is too much for the reply is lost. */
-function withHeader(datagram: Datagram, port: number, reply: Reply): number {
-  const { bytes, from, to } = datagram;
-  const room = reply.room(HEADER + bytes.length);
-  room.set(bytes16(from.ip), 0);
-  room.set(bytes16(to), 16);
-  room.set(bytes16(datagram.interface), 32);
-  room.writeUInt16BE(from.port, 48);
-  room.writeUInt16BE(port, 50);
-  bytes.copy(room, HEADER);
-  return Math.min(room.length, HEADER + bytes.length);
-}
-
-/**
- * Where a header sends: the local port is the announced one, and the local address counts where it is
- * one of this machine's; a datagram that came for a group is answered by the interface's own.
- */
-function routeOf(data: Buffer): DatagramRoute {
-  if (data.length < HEADER)
-    throw new FsError('Eshortio', `headers take ${HEADER} bytes, here are ${data.length}`);
-  const to = { ip: ipFromBytes(data.subarray(0, 16)), port: data.readUInt16BE(48) };
-  if (isUnspecified(to.ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
-  if (to.port === 0) throw new FsError('Ebadport', 'port 0 is no destination');
-  const local = ipFromBytes(data.subarray(16, 32));
-  const from = isMulticast(local) || isBroadcast(local) ? ipFromBytes(data.subarray(32, 48)) : local;
-  return { to, from };
-}
-
-const isBroadcast = ({ family, bytes }: Ip): boolean => family === 4 && bytes.every(byte => byte === 255);
 
 /** Every ctl message of udp, ip(3). */
 const VERBS: Verbs<UdpConversation> = {
