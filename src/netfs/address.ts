@@ -93,6 +93,9 @@ export function bytes16({ family, bytes }: Ip): Uint8Array {
   return family === 6 ? bytes : Uint8Array.from([...V4_MAPPED, ...bytes]);
 }
 
+/** 0.0.0.0 or :: */
+export const anyOf = (family: 4 | 6): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
+
 /** 224.0.0.0/4 and ff00::/8 */
 export function isMulticast({ family, bytes }: Ip): boolean {
   return family === 4 ? bytes[0]! >> 4 === 14 : bytes[0] === 0xff;
