@@ -5,6 +5,7 @@ import { onAbort, type Signal } from '../abort.ts';
 import { FsError } from '../netfs/error.ts';
 import {
   ANY,
+  anyOf,
   formatEndpoint,
   formatIp,
   isLinkLocal,
@@ -81,6 +82,8 @@ export class HostDatagrams implements Datagrams {
   private readonly fd: number;
   private readonly watch: ReadWatch;
   private readable: (() => void) | undefined;
+  /** Complaints make receive and send throw. */
+  private heeding = true;
   private closed = false;
   private lost = 0;
   /** What a look at the socket met in place of bytes: a system call tells an error once. */
@@ -131,7 +134,7 @@ export class HostDatagrams implements Datagrams {
     try {
       prepare(fd, family, remote !== undefined);
       configureDatagrams(fd, family, options);
-      const local = isUnspecified(asked.ip) ? { ip: unspecified(family), port: asked.port } : asked;
+      const local = isUnspecified(asked.ip) ? { ip: anyOf(family), port: asked.port } : asked;
       if (local.port !== 0 || !isUnspecified(local.ip) || remote === undefined) bindTo(fd, family, local);
       if (remote !== undefined) {
         if (family === 6 && !isUnspecified(local.ip)) sendMulticastBy(fd, local.ip);
@@ -282,8 +285,6 @@ export class HostDatagrams implements Datagrams {
     return all;
   }
 
-  private heeding = true;
-
   heedAdvice(heed: boolean): void {
     this.heeding = heed;
     if (!heed) {
@@ -347,8 +348,6 @@ const nameOf = (errno: number): string => (errno === 0 ? '' : getSystemErrorName
 
 /** A link-local IPv6 address means something only with its link. */
 const needsScope = (ip: Ip): boolean => ip.family === 6 && isLinkLocal(ip);
-
-const unspecified = (family: 4 | 6): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
 
 function prepare(fd: number, family: 4 | 6, connected: boolean): void {
   setIntOption(fd, SOL_SOCKET, SO_BROADCAST, 1);

@@ -1,7 +1,7 @@
 /** The network of this host, as a Dialer. */
 import { Socket, type TcpSocketConnectOpts } from 'node:net';
 import { FsError } from '../netfs/error.ts';
-import { formatEndpoint, formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
+import { anyOf, formatEndpoint, formatIp, isUnspecified, type Endpoint } from '../netfs/address.ts';
 import type { ConnectOptions, Dialer } from '../netfs/dialer.ts';
 import { onAbort, type Signal } from '../abort.ts';
 import { HostConnection, onreadFor } from './connection.ts';
@@ -108,7 +108,7 @@ function reservedDatagrams(to: Endpoint, options: ConnectOptions): HostDatagrams
 /** The reserved ports, from the top as rresvport(3) goes. */
 function* reservedEnds(to: Endpoint, options: ConnectOptions): Iterable<Endpoint> {
   const { family } = to.ip;
-  const ip = options.local?.ip ?? { family, bytes: new Uint8Array(family === 4 ? 4 : 16) };
+  const ip = options.local?.ip ?? anyOf(family);
   for (let port = RESERVED.last; port >= RESERVED.first; port--) yield { ip, port };
 }
 

@@ -1,7 +1,7 @@
 /** The multicast groups this machine has joined: /proc/net/igmp and igmp6, proc_pid_net(5). */
-import { readFileSync } from 'node:fs';
 import type { Ip } from '../netfs/address.ts';
 import type { Membership } from '../netfs/hostfacts.ts';
+import { readIfThere } from './proc.ts';
 
 export function hostGroups(): Membership[] {
   return [...parseIgmp(readIfThere('/proc/net/igmp')), ...parseIgmp6(readIfThere('/proc/net/igmp6'))];
@@ -30,12 +30,4 @@ export function parseIgmp6(text: string): Membership[] {
     const ip: Ip = { family: 6, bytes: Uint8Array.from(Buffer.from(hex, 'hex')) };
     return [{ ip, interfaceIndex: Number(index) }];
   });
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,4 +1,4 @@
-/** What /proc says of a process: proc_pid_status(5), proc_pid_fd(5). */
+/** What /proc says: proc_pid_status(5), proc_pid_fd(5), proc_pid_net(5). */
 import { readdirSync, readFileSync } from 'node:fs';
 import { closeOnExec } from './mount.ts';
 
@@ -17,6 +17,15 @@ export function statusField(status: string, field: string): string | undefined {
     .find(line => line.startsWith(`${field}:`))
     ?.slice(field.length + 1)
     .trim();
+}
+
+/** A file of counters or tables; empty where the kernel has none. */
+export function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** No program that is started from now on inherits a descriptor but 0, 1, 2 and these. */

@@ -1,7 +1,7 @@
 /** The texts of stats: what this /net did, and beside it what the host's kernel counted. */
-import { readFileSync } from 'node:fs';
 import type { TcpCounters } from '../netfs/tcp.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
+import { readIfThere } from './proc.ts';
 
 /** A line of 9front's name, and what is added up for it: ours, or the kernel's. What nobody counts is 0. */
 type Line = readonly [name: string, ...terms: (number | string)[]];
@@ -112,12 +112,4 @@ function counters6(text: string): [string, number][] {
     `Udp6.${name}`,
     Number(value),
   ]);
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -93,6 +93,9 @@ export function bytes16({ family, bytes }: Ip): Uint8Array {
   return family === 6 ? bytes : Uint8Array.from([...V4_MAPPED, ...bytes]);
 }
 
+/** 0.0.0.0 or :: */
+export const anyOf = (family: 4 | 6): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
+
 /** 224.0.0.0/4 and ff00::/8 */
 export function isMulticast({ family, bytes }: Ip): boolean {
   return family === 4 ? bytes[0]! >> 4 === 14 : bytes[0] === 0xff;
@@ -184,17 +187,17 @@ export function parseLocal(text: string, protocol: string): Endpoint {
 
 const unbracket = (host: string): string => host.replace(/^\[(.*)\]$/, '$1');
 
-/** An address, or a well-formed host name in lower case without its final dot. */
+/** An address, or a well-formed host name in lower case; one with a final dot is looked for nowhere else. */
 export function parseHost(text: string): Ip | string {
   const bracketed = text.startsWith('[');
   const ip = parseIp(unbracket(text));
   if (ip !== undefined && (!bracketed || text.includes(':'))) return ip;
-  const name = text.toLowerCase().replace(/\.$/, '');
-  const labels = name.split('.');
+  const name = text.toLowerCase();
+  const labels = name.replace(/\.$/, '').split('.');
   if (text.includes(':') || isNumeric(labels.at(-1)!)) {
     throw new FsError('Ebadip', `'${text}' is no IP address; write 192.0.2.7 or 2001:db8::1`);
   }
-  if (name.length > 253 || !labels.every(label => LABEL.test(label))) {
+  if (name.length > (name.endsWith('.') ? 254 : 253) || !labels.every(label => LABEL.test(label))) {
     throw new FsError('Ebadaddr', `'${printable(text)}' is neither an IP address nor a host name`);
   }
   return name;

@@ -1,5 +1,5 @@
 /** The text of `arp`: the hardware addresses of neighbours, of IPv6 too. ip(3); 9front's arp.c. */
-import { formatIp, type Ip } from './address.ts';
+import { anyOf, formatIp, type Ip } from './address.ts';
 import { formatMac, leftCut } from './columns.ts';
 import type { Interface, Neighbour } from './hostfacts.ts';
 
@@ -21,7 +21,7 @@ function formatNeighbour({ ip, mac, state }: Neighbour, on: Interface | undefine
     leftCut(state === 'incomplete' ? 'WAIT' : 'OK', 4),
     leftCut(formatIp(ip), 40),
     leftCut(formatMac(mac), 16),
-    formatIp(localFor(ip, on) ?? { family: ip.family, bytes: new Uint8Array(ip.bytes.length) }),
+    formatIp(localFor(ip, on) ?? anyOf(ip.family)),
   ];
   return `${columns.join(' ')}\n`;
 }

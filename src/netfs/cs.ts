@@ -19,8 +19,7 @@ import { interfacesUp, ownAddresses } from './ndb/prefill.ts';
 import type { DirNode, Req } from './node.ts';
 import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
 import { QueryFile } from './query.ts';
-import type { ResourceRecord } from './resolver.ts';
-
+import { isMissing, type ResourceRecord } from './resolver.ts';
 import { servicePort } from './services.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Authority } from '../policy/permissions.ts';
@@ -310,7 +309,7 @@ const asEntry = (lines: Tuple[][]): Entry | undefined => (lines.length > 0 ? lin
 /** None where there is no such name, or none of this type. */
 function found(records: Promise<readonly ResourceRecord[]>): Promise<readonly ResourceRecord[]> {
   return records.catch((error: unknown) => {
-    if (error instanceof FsError && (error.name === 'Enoname' || error.name === 'Enorecord')) return [];
+    if (isMissing(error)) return [];
     throw error;
   });
 }

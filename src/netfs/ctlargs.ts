@@ -1,21 +1,55 @@
-/** What the ctl messages of all protocols have in common: their arguments, and how a connect tries addresses. */
+/** What the ctl messages of all protocols have in common: their words, and how a connect tries addresses. */
 import { FsError, type ErrorName } from './error.ts';
 import {
   formatEndpoint,
   isUnspecified,
+  parseDestination,
   parseLocal,
   type Destination,
   type Endpoint,
   type Ip,
 } from './address.ts';
 import type { Names } from './names.ts';
+import type { Awaitable, Req } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Signal } from '../abort.ts';
 
-export const DEFAULT_TTL = 255;
+const DEFAULT_TTL = 255;
 
-/** `[IP!]PORT[!r]`, the other end of a connect. */
-export function localEnd(text: string, protocol: string): { local: Endpoint; reserved: boolean } {
+/** The ctl messages of a protocol, by their first word. */
+export type Verbs<C> = Readonly<
+  Record<string, (conversation: C, args: readonly string[], req: Req) => Awaitable<void>>
+>;
+
+/** Does what a message says; Ebadctl where there is no such message. */
+export function obey<C>(
+  verbs: Verbs<C>,
+  conversation: C,
+  [verb = '', ...args]: readonly string[],
+  req: Req,
+): Awaitable<void> {
+  if (!Object.hasOwn(verbs, verb)) {
+    throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(verbs).join(', ')}`);
+  }
+  return verbs[verb]!(conversation, args, req);
+}
+
+/** `connect HOST!PORT[!r] [LOCAL]`; without LOCAL the local end is undefined. */
+export function connectEnds(
+  [remote, from, ...more]: readonly string[],
+  protocol: string,
+): { to: Destination; local: Endpoint | undefined; reserved: boolean } {
+  if (remote === undefined || more.length > 0) {
+    throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
+  }
+  const to = parseDestination(remote, protocol);
+  if (from === undefined) return { to, local: undefined, reserved: to.reserved };
+  const { local, reserved } = localEnd(from, protocol);
+  return { to, local, reserved: to.reserved || reserved };
+}
+
+/** `[IP!]PORT[!r]`, the near end of a connect. */
+function localEnd(text: string, protocol: string): { local: Endpoint; reserved: boolean } {
   const reserved = text.endsWith('!r');
   return { local: parseLocal(reserved ? text.slice(0, -2) : text, protocol), reserved };
 }

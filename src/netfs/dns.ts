@@ -42,10 +42,8 @@ export function dnsFile(
 
 /** What was asked, understood. */
 interface Request {
-  /** Without a final dot. */
+  /** With a final dot it means itself. */
   readonly name: string;
-  /** It had one: the name means itself. */
-  readonly rooted: boolean;
   /** The type's name. */
   readonly type: string;
   /** As attributes of ndb. */
@@ -71,17 +69,11 @@ function parseRequest(text: string): Request {
   const ip = typeName(number) === 'ptr' ? parseIp(asked) : undefined;
   const name = ip === undefined ? asked : `${reverseName(ip)}.`;
   if (!isName(name)) throw quoting('Ednsrequest', text, 'that is no domain name');
-  const rooted = name.endsWith('.');
-  return { name: withoutDot(name), rooted, type: typeName(number), ndb: bang === '!' };
+  return { name, type: typeName(number), ndb: bang === '!' };
 }
 
 /** The text of a name that is asked about stands in answers, which are lines. */
-
 const isName = (text: string): boolean => !/[\p{Cc} \ufffd]/u.test(text) && domainOctets(text) !== undefined;
-
-/** The root is a dot. */
-const withoutDot = (name: string): string =>
-  name.length > 1 && name.endsWith('.') ? name.slice(0, -1) : name;
 
 /** An error whose text says what it is about, on one line and no longer than others are. */
 function quoting(error: 'Ednsrequest' | 'Ednstype', what: string, detail: string): FsError {
@@ -107,11 +99,11 @@ async function answers(request: Request, resolver: Resolver, { signal, caller }:
 
 /** A name of one label is looked for in the local domains, and by itself at last. */
 async function lookUp(
-  { name, rooted }: Request,
+  { name }: Request,
   resolver: Resolver,
   find: (name: string) => Promise<readonly ResourceRecord[]>,
 ): Promise<readonly ResourceRecord[]> {
-  const domains = rooted || name.includes('.') ? [] : (resolver.domains?.(name) ?? []);
+  const domains = name.includes('.') ? [] : (resolver.domains?.(name) ?? []);
   try {
     return await firstOf([...domains.map(domain => `${name}.${domain}`), name], find);
   } catch (error) {

@@ -14,7 +14,7 @@ const PIECE = /\\(\d{3})|\\(\D)|([^\\])/gy;
  * of more than 255. Letters beyond ASCII become what IDNA makes of their label.
  */
 export function domainOctets(text: string): Uint8Array | undefined {
-  const name = text.endsWith('.') && !/(^|[^\\])(\\\\)*\\\.$/.test(text) ? text.slice(0, -1) : text;
+  const name = isRooted(text) ? text.slice(0, -1) : text;
   const octets: number[] = [];
   for (const label of name === '' ? [] : splitLabels(name)) {
     const bytes = labelOctets(label);
@@ -26,6 +26,9 @@ export function domainOctets(text: string): Uint8Array | undefined {
   // Only the root is written with nothing before its dot.
   return text === '' ? undefined : Uint8Array.from(octets);
 }
+
+/** Whether it ends in a dot, and so means itself; one behind a backslash is its label's. */
+export const isRooted = (name: string): boolean => name.endsWith('.') && !/(^|[^\\])(\\\\)*\\\.$/.test(name);
 
 /** At its dots, but for those behind a backslash. */
 function splitLabels(name: string): string[] {
@@ -80,6 +83,9 @@ export function canonicalName(text: string): string | undefined {
 
 /** Names that are the same name, whatever their case (RFC 4343), have the same key. */
 export const domainKey = (name: string): string => name.toLowerCase();
+
+/** RFC 6761, 6.3: localhost and all below it are this machine, whatever anybody says. `key`: domainKey. */
+export const isLocalhost = (key: string): boolean => key === 'localhost' || key.endsWith('.localhost');
 
 // ---- names of addresses -----------------------------------------------------------------------
 

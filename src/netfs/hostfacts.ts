@@ -3,8 +3,8 @@ import type { Ip } from './address.ts';
 
 /**
  * What is told is so now, not when somebody asked before; but routes by the thousand may be a little old.
- * Errors of all: Eperm (the server may not ask the
- * kernel, and so nobody knows), Eintr (the tables change faster than they can be read), Etoobig, Eio.
+ * Errors of all: Eperm (the server may not ask the kernel, and so nobody knows), Eintr (the tables change
+ * faster than they can be read), Etoobig, Eio.
  */
 export interface HostFacts {
   /** In the order of their indices. As long as nothing changes but the traffic, it may be the same list. */

@@ -1,5 +1,5 @@
 /** The text of `iproute`. ip(3); the columns are those of 9front's iproute.c. */
-import { formatIp, isLoopback, type Ip } from './address.ts';
+import { anyOf, formatIp, isLoopback } from './address.ts';
 import { addressBits, formatMask, left, right, rightCut } from './columns.ts';
 import type { Route } from './hostfacts.ts';
 
@@ -30,8 +30,6 @@ function formatRoute(route: Route, numbers: ReadonlyMap<number, number>): string
   ];
   return `${columns.join(' ')}\n`;
 }
-
-const anyOf = (family: Ip['family']): Ip => ({ family, bytes: new Uint8Array(family === 4 ? 4 : 16) });
 
 /** 4 or 6, and then i for an interface's network, u b m for what is taken here, p for point to point. */
 function flagsOf({ kind, target, prefix, gateway }: Route): string {

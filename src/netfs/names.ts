@@ -7,8 +7,15 @@ import { formatIp, parseIp, type Ip } from './address.ts';
 import { FsError } from './error.ts';
 import { isNetwork, valuesOf, type Database } from './ndb/database.ts';
 import type { Entry } from './ndb/parse.ts';
-import { isMissing, RECORD_TYPES, type HostAddress, type Resolver, type ResourceRecord } from './resolver.ts';
-import { domainKey, reverseAddress, reverseName } from './domain.ts';
+import {
+  isMissing,
+  typeName,
+  typeNumber,
+  type HostAddress,
+  type Resolver,
+  type ResourceRecord,
+} from './resolver.ts';
+import { domainKey, isLocalhost, isRooted, reverseAddress, reverseName } from './domain.ts';
 import type { Caller } from '../policy/identity.ts';
 import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
 
@@ -77,24 +84,27 @@ export class Names implements Resolver {
     signal: Signal,
     asker: Caller,
   ): Promise<readonly ResourceRecord[]> {
+    const number = typeNumber(type);
+    const known = number === undefined ? type : typeName(number);
     const ask = (at: string): Promise<readonly ResourceRecord[]> =>
-      this.options.resolver.records(at, typeName(type), signal, asker);
-    return this.follow(canonical(name), typeName(type), ask, MOST_ALIASES);
+      this.options.resolver.records(at, known, signal, asker);
+    return this.follow(name, known, ask, MOST_ALIASES);
   }
 
   private async follow(
-    name: string,
+    asked: string,
     type: string,
     ask: (name: string) => Promise<readonly ResourceRecord[]>,
     aliases: number,
   ): Promise<readonly ResourceRecord[]> {
-    const entries = this.entriesOf(name);
+    const entries = this.entriesOf(asked);
+    const name = canonical(asked);
     const found = [...pointers(name, type, this.options.database()), ...recordsOf(entries, name, type)];
     if (found.length > 0) return found;
     const [alias] = recordsOf(entries, name, 'cname');
     if (alias === undefined) return ask(name);
     if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
-    return [alias, ...(await this.follow(canonical(alias.value), type, ask, aliases - 1))];
+    return [alias, ...(await this.follow(alias.value, type, ask, aliases - 1))];
   }
 
   /** The database's, then the host's. */
@@ -110,7 +120,7 @@ export class Names implements Resolver {
   async addresses(name: string, signal: Signal, asker: Caller): Promise<readonly HostAddress[]> {
     const ask = (at: string): Promise<readonly HostAddress[]> =>
       this.options.resolver.addresses(at, signal, asker);
-    return this.addressesOf(canonical(name), ask, MOST_ALIASES);
+    return this.addressesOf(name, ask, MOST_ALIASES);
   }
 
   private async addressesOf(
@@ -126,16 +136,15 @@ export class Names implements Resolver {
     const alias = entries.flatMap(entry => valuesOf(entry, 'cname'))[0];
     if (alias === undefined) return ask(name);
     if (aliases === 0) throw new FsError('Edns', `${name}: too many aliases in ndb`);
-    return this.addressesOf(canonical(alias), ask, aliases - 1);
+    return this.addressesOf(alias, ask, aliases - 1);
   }
 
-  /** A system's by its name, or a domain's; a short name also in the database's own domains. */
+  /** A system's by its name, or a domain's; a short name also in the database's own domains, unless it ends in a dot. */
   private entriesOf(asked: string): readonly Entry[] {
-    const name = domainKey(asked);
-    // RFC 6761, 6.3: those are this machine, whatever a database says.
-    if (name === 'localhost' || name.endsWith('.localhost')) return [];
+    const name = domainKey(canonical(asked));
+    if (isLocalhost(name)) return [];
     const database = this.options.database();
-    const short = !name.includes('.');
+    const short = !asked.includes('.');
     const domains = short ? this.ownDomains() : [];
     const found = [
       ...(short ? database.search('sys', name) : []),
@@ -148,14 +157,7 @@ export class Names implements Resolver {
 }
 
 /** Without its final dot; its case is the asker's. */
-const canonical = (name: string): string => name.replace(/(?<=.)\.$/, '');
-
-/** `ip` for 1. */
-const typeName = (type: string): string => TYPE_NAMES.get(type) ?? type;
-
-const TYPE_NAMES: ReadonlyMap<string, string> = new Map(
-  Object.entries(RECORD_TYPES).map(([name, number]) => [String(number), name]),
-);
+const canonical = (name: string): string => (name.length > 1 && isRooted(name) ? name.slice(0, -1) : name);
 
 // ---- records that a database can say --------------------------------------------------------------
 

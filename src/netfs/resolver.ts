@@ -33,8 +33,8 @@ export interface HostAddress {
 export interface Resolver {
   /**
    * The records of exactly this name and type, aliases on the way first; at least one. `type` is what
-   * typeNumber takes; for ptr the name may be an address. A file of hosts answers before the network, as the host
-   * has it.
+   * typeNumber takes; for ptr the name may be an address. One with a final dot is looked for in no domain.
+   * A file of hosts answers before the network, as the host has it.
    */
   records(name: string, type: string, signal: Signal, asker: Caller): Promise<readonly ResourceRecord[]>;
   /** The addresses of a host as this machine's programs find them: hosts, search domains; at least one, IPv4 first. */

@@ -1,18 +1,20 @@
 /** TCP conversations, ip(3). */
 import { FsError } from './error.ts';
-import { formatEndpoint, parseDestination, UNSET, type Endpoint } from './address.ts';
+import { formatEndpoint, UNSET, type Endpoint } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
   boundEnd,
+  connectEnds,
   destinationsOf,
   firstThatWorks,
   integer,
   ipArgs,
-  localEnd,
   naming,
+  obey,
   tosArg,
   ttlArg,
+  type Verbs,
 } from './ctlargs.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
@@ -60,24 +62,14 @@ export class TcpConversation extends Conversation {
   // ---- ctl ------------------------------------------------------------------------------------
 
   control(words: readonly string[], req: Req): Awaitable<void> {
-    const [verb = '', ...args] = words;
-    if (!Object.hasOwn(VERBS, verb)) {
-      throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
-    }
-    return VERBS[verb]!(this, args, req);
+    return obey(VERBS, this, words, req);
   }
 
   async connect(args: readonly string[], req: Req): Promise<void> {
     await this.attempt('Connecting', req, async signal => {
-      const [remote, from, ...more] = args;
-      if (remote === undefined || more.length > 0) {
-        throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
-      }
-      const to = parseDestination(remote, 'tcp');
-      const { local, reserved } =
-        from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'tcp');
+      const { to, local = this.bound, reserved } = connectEnds(args, 'tcp');
       const hosts = await destinationsOf(to, this.tcp.names, req.caller, signal);
-      const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
+      const options = { ...this.socketOptions, local, reserved };
       const connection = await firstThatWorks(hosts, to.port, signal, async end => {
         this.remote = end;
         await this.mustBeForeign(end);
@@ -131,8 +123,11 @@ export class TcpConversation extends Conversation {
 
   async bind(args: readonly string[]): Promise<void> {
     this.progress.mustBeIdle();
-    this.bound = await this.tcp.dialer.probe(boundEnd(args, 'tcp'));
-    this.local = this.bound;
+    const bound = await this.tcp.dialer.probe(boundEnd(args, 'tcp'));
+    // Another message may have come meanwhile.
+    this.progress.mustBeIdle();
+    this.bound = bound;
+    this.local = bound;
   }
 
   /** RST to the peer; whatever waits is woken. */
@@ -270,10 +265,8 @@ export class TcpConversation extends Conversation {
   }
 }
 
-type Verb = (conversation: TcpConversation, args: readonly string[], req: Req) => Awaitable<void>;
-
 /** Every ctl message of tcp, ip(3). */
-const VERBS: Readonly<Record<string, Verb>> = {
+const VERBS: Verbs<TcpConversation> = {
   connect: (c, args, req) => c.connect(args, req),
   announce: (c, args, req) => c.announce(args, req),
   bind: (c, args) => c.bind(args),

@@ -4,49 +4,40 @@
  * new remote is a call to be listened for.
  */
 import { FsError } from './error.ts';
-import {
-  bytes16,
-  formatEndpoint,
-  ipFromBytes,
-  isMulticast,
-  isUnspecified,
-  parseDestination,
-  sameIp,
-  UNSET,
-  type Endpoint,
-  type Ip,
-} from './address.ts';
+import { isMulticast, isUnspecified, sameIp, UNSET, type Endpoint, type Ip } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
   boundEnd,
+  connectEnds,
   destinationsOf,
   firstThatWorks,
   ipArgs,
-  localEnd,
   naming,
+  obey,
   tosArg,
   ttlArg,
+  type Verbs,
 } from './ctlargs.ts';
 import type { Datagram, DatagramRoute, Datagrams, Dialer, SocketOptions } from './dialer.ts';
 import type { Names } from './names.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
-import { Calls, type Call, type KeptBytes } from './udpcalls.ts';
+import { Calls, type Call } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
+import { HEADER, routeOf, withHeader } from './udpheader.ts';
 import type { Caller } from '../policy/identity.ts';
+import type { Quota } from '../policy/quota.ts';
 import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
   readonly names: Names;
   readonly counters: UdpCounters;
-  readonly kept: KeptBytes;
+  /** Bytes that calls keep. */
+  readonly kept: Quota;
 }
-
-/** remote, local and interface address in 16 bytes each, remote and local port in 2, big-endian: ip(3), `headers`. */
-export const HEADER = 52;
 
 /** Groups of one conversation; of IPv4 the host allows fewer (igmp_max_memberships, ip(7)). */
 const MOST_MEMBERSHIPS = 256;
@@ -92,24 +83,14 @@ export class UdpConversation extends Conversation {
   // ---- ctl ------------------------------------------------------------------------------------
 
   control(words: readonly string[], req: Req): Awaitable<void> {
-    const [verb = '', ...args] = words;
-    if (!Object.hasOwn(VERBS, verb)) {
-      throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
-    }
-    return VERBS[verb]!(this, args, req);
+    return obey(VERBS, this, words, req);
   }
 
   connect(args: readonly string[], req: Req): Promise<void> {
     return this.attempt('Connecting', req, async signal => {
-      const [remote, from, ...more] = args;
-      if (remote === undefined || more.length > 0) {
-        throw new FsError('Econnectargs', 'write connect HOST!PORT [LOCAL]');
-      }
-      const to = parseDestination(remote, 'udp');
-      const { local, reserved } =
-        from === undefined ? { local: this.bound, reserved: false } : localEnd(from, 'udp');
+      const { to, local = this.bound, reserved } = connectEnds(args, 'udp');
       const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
-      const options = { ...this.socketOptions, local, reserved: to.reserved || reserved };
+      const options = { ...this.socketOptions, local, reserved };
       const socket = await firstThatWorks(hosts, to.port, signal, async end => {
         if (signal.aborted) throw signal.reason;
         this.remote = end;
@@ -434,7 +415,7 @@ export class UdpConversation extends Conversation {
 
   private listened(): Calls {
     this.mustBeAnnounced();
-    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner.uid);
+    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner);
     return this.calls;
   }
 
@@ -504,40 +485,8 @@ export class UdpConversation extends Conversation {
 const sameMembership = (a: Membership, b: Membership): boolean =>
   sameIp(a.group, b.group) && sameIp(a.at, b.at);
 
-/** The datagram behind its header; what is too much for the reply is lost. */
-function withHeader(datagram: Datagram, port: number, reply: Reply): number {
-  const { bytes, from, to } = datagram;
-  const room = reply.room(HEADER + bytes.length);
-  room.set(bytes16(from.ip), 0);
-  room.set(bytes16(to), 16);
-  room.set(bytes16(datagram.interface), 32);
-  room.writeUInt16BE(from.port, 48);
-  room.writeUInt16BE(port, 50);
-  bytes.copy(room, HEADER);
-  return Math.min(room.length, HEADER + bytes.length);
-}
-
-/**
- * Where a header sends: the local port is the announced one, and the local address counts where it is
- * one of this machine's; a datagram that came for a group is answered by the interface's own.
- */
-function routeOf(data: Buffer): DatagramRoute {
-  if (data.length < HEADER)
-    throw new FsError('Eshortio', `headers take ${HEADER} bytes, here are ${data.length}`);
-  const to = { ip: ipFromBytes(data.subarray(0, 16)), port: data.readUInt16BE(48) };
-  if (isUnspecified(to.ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
-  if (to.port === 0) throw new FsError('Ebadport', 'port 0 is no destination');
-  const local = ipFromBytes(data.subarray(16, 32));
-  const from = isMulticast(local) || isBroadcast(local) ? ipFromBytes(data.subarray(32, 48)) : local;
-  return { to, from };
-}
-
-const isBroadcast = ({ family, bytes }: Ip): boolean => family === 4 && bytes.every(byte => byte === 255);
-
-type Verb = (conversation: UdpConversation, args: readonly string[], req: Req) => Awaitable<void>;
-
 /** Every ctl message of udp, ip(3). */
-const VERBS: Readonly<Record<string, Verb>> = {
+const VERBS: Verbs<UdpConversation> = {
   connect: (c, args, req) => c.connect(args, req),
   announce: (c, args, req) => c.announce(args, req),
   bind: (c, args) => c.bind(args),

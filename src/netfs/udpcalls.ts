@@ -6,6 +6,8 @@ import { formatEndpoint, formatIp, sameIp, type Endpoint, type Ip } from './addr
 import type { Complaint, Datagram, DatagramRoute, Datagrams, SocketOptions } from './dialer.ts';
 import { FsError } from './error.ts';
 import { Line, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
+import type { Caller } from '../policy/identity.ts';
+import type { Quota } from '../policy/quota.ts';
 
 /** Calls that nobody has listened for; datagrams of further remotes are dropped. */
 const MAX_ARRIVED = 128;
@@ -16,8 +18,8 @@ const QUEUE = 512 * 1024;
 /** Bytes that all calls of one announcement keep. */
 const ALL_QUEUES = 16 * 1024 * 1024;
 
-/** Bytes that all calls of one user keep. */
-const OF_A_USER = 128 * 1024 * 1024;
+/** Bytes that all calls of one user keep, whichever they are. */
+export const OF_A_USER = 128 * 1024 * 1024;
 
 /** What a datagram takes beside its bytes. */
 const OVERHEAD = 256;
@@ -25,25 +27,11 @@ const OVERHEAD = 256;
 /** Datagrams that are sorted before others get their turn. */
 const BATCH = 256;
 
-/** What the calls of each user keep, whichever they are. */
-export class KeptBytes {
-  private readonly held = new Map<number, number>();
-
-  hasRoomFor(bytes: number, uid: number): boolean {
-    return (this.held.get(uid) ?? 0) + bytes <= OF_A_USER;
-  }
-
-  add(bytes: number, uid: number): void {
-    const held = (this.held.get(uid) ?? 0) + bytes;
-    if (held === 0) this.held.delete(uid);
-    else this.held.set(uid, held);
-  }
-}
-
 export class Calls {
   readonly socket: Datagrams;
-  private readonly all: KeptBytes;
-  private readonly uid: number;
+  /** Bytes that each user's calls keep, and whose these are. */
+  private readonly all: Quota;
+  private readonly announcer: Caller;
   private readonly calls = new Map<string, Call>();
   /** The same by their remotes: one may have sent to several addresses of this machine's. */
   private readonly byRemote = new Map<string, Set<Call>>();
@@ -57,11 +45,10 @@ export class Calls {
   private lost = 0;
   private kept = 0;
 
-  /** `uid` is the announcer's. */
-  constructor(socket: Datagrams, all: KeptBytes, uid: number) {
+  constructor(socket: Datagrams, all: Quota, announcer: Caller) {
     this.socket = socket;
     this.all = all;
-    this.uid = uid;
+    this.announcer = announcer;
     socket.heedAdvice(true);
   }
 
@@ -196,13 +183,16 @@ export class Calls {
     for (const call of this.byRemote.get(formatEndpoint(complaint.to)) ?? []) call.complain(complaint);
   }
 
-  hasRoomFor(bytes: number): boolean {
-    return this.kept + bytes <= ALL_QUEUES && this.all.hasRoomFor(bytes, this.uid);
+  /** Takes room for so many bytes; false, and nothing is taken, where there is none. */
+  keep(bytes: number): boolean {
+    if (this.kept + bytes > ALL_QUEUES || !this.all.take(this.announcer, bytes)) return false;
+    this.kept += bytes;
+    return true;
   }
 
-  keep(bytes: number): void {
-    this.kept += bytes;
-    this.all.add(bytes, this.uid);
+  release(bytes: number): void {
+    this.kept -= bytes;
+    this.all.give(this.announcer, bytes);
   }
 
   remove(key: string, call: Call): void {
@@ -253,11 +243,11 @@ export class Call implements Datagrams {
   /** From the socket. */
   deliver(bytes: Buffer): void {
     const size = bytes.length + OVERHEAD;
-    if (this.kept + size > QUEUE || !this.calls.hasRoomFor(size)) {
+    if (this.kept + size > QUEUE || !this.calls.keep(size)) {
       this.lost++;
       return;
     }
-    this.keep(size);
+    this.kept += size;
     // Not from Buffer's pool, of which a byte would keep all.
     const own = Buffer.allocUnsafeSlow(bytes.length);
     bytes.copy(own);
@@ -265,9 +255,9 @@ export class Call implements Datagrams {
     this.readable?.();
   }
 
-  private keep(bytes: number): void {
-    this.kept += bytes;
-    this.calls.keep(bytes);
+  private release(bytes: number): void {
+    this.kept -= bytes;
+    this.calls.release(bytes);
   }
 
   /** The network's word on what was sent to this remote. */
@@ -292,7 +282,7 @@ export class Call implements Datagrams {
   private shift(): Buffer | undefined {
     if (!this.has()) return undefined;
     const bytes = this.queue[this.first++]!;
-    this.keep(-bytes.length - OVERHEAD);
+    this.release(bytes.length + OVERHEAD);
     // Half of the array is free: the rest moves down, once for as many as are left.
     if (this.first * 2 > this.queue.length) {
       this.queue = this.queue.slice(this.first);
@@ -359,7 +349,7 @@ export class Call implements Datagrams {
     if (this.closed) return;
     this.closed = true;
     this.whenReadable(undefined);
-    this.keep(-this.kept);
+    this.release(this.kept);
     this.queue = [];
     this.leaveGroups();
     this.calls.remove(this.key, this);

@@ -22,10 +22,11 @@ import type { Resolver } from '../netfs/resolver.ts';
 import { RootDir } from '../netfs/root.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
 import { UdpConversation } from '../netfs/udp.ts';
-import { KeptBytes } from '../netfs/udpcalls.ts';
+import { OF_A_USER } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import type { Caller } from '../policy/identity.ts';
 import { R, type Authority } from '../policy/permissions.ts';
+import { Quota } from '../policy/quota.ts';
 
 export interface TreeOptions {
   readonly authority: Authority;
@@ -112,7 +113,7 @@ export class NetTree {
   private udpProtocol(): Protocol {
     const counters: UdpCounters = { datagramsIn: 0, datagramsOut: 0, drops: 0 };
     const { dialer } = this.options;
-    const udp = { dialer, names: this.names, counters, kept: new KeptBytes() };
+    const udp = { dialer, names: this.names, counters, kept: new Quota(OF_A_USER) };
     return this.protocol('udp', {
       make: (number, owner, keeper) => new UdpConversation(number, owner, keeper, udp),
       stats: () => hostUdpStats(counters),

@@ -91,10 +91,10 @@ describe('parseDestination', () => {
     assert.deepEqual([formatIp(host as never), port, reserved], ['192.0.2.7', 80, false]);
   });
 
-  it('reads names, in lower case and without the final dot', () => {
+  it('reads names, in lower case, and keeps the final dot', () => {
     for (const [text, name] of [
       ['Example.COM!80', 'example.com'],
-      ['example.com.!80', 'example.com'],
+      ['example.com.!80', 'example.com.'],
       ['a_b.example!80', 'a_b.example'],
       ['1password.com!80', '1password.com'],
       ['xn--bcher-kva.example!80', 'xn--bcher-kva.example'],

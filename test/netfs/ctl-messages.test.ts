@@ -847,3 +847,31 @@ forEachDoor(
     return { dialer: recording(asked) };
   },
 );
+
+/** Ends the wait of a bind for its port. */
+let bindGoesOn: (() => void) | undefined;
+forEachDoor(
+  'a bind that waits',
+  t => {
+    it('answers `connection in use` when a connect has come meanwhile', async () => {
+      const conv = await t.clone();
+      const beside = await t.beside(conv);
+      const bind = conv.ctl.write('bind 127.0.0.1!0');
+      await eventually(() => Promise.resolve(bindGoesOn !== undefined));
+      const { address } = await t.remote();
+      await beside.write(`connect ${address}`);
+      const local = await t.text(`${conv.dir}/local`);
+      bindGoesOn!();
+      await t.refuses(bind, 'connection in use', 'EBUSY');
+      assert.equal(await t.text(`${conv.dir}/local`), local);
+    });
+  },
+  () => {
+    bindGoesOn = undefined;
+    const probe: Dialer['probe'] = async local => {
+      await new Promise<void>(resolve => (bindGoesOn = resolve));
+      return hostDialer.probe(local);
+    };
+    return { dialer: { ...hostDialer, probe } };
+  },
+);

@@ -67,6 +67,19 @@ describe('addresses of a name', () => {
     assert.deepEqual(await addresses('short'), ['192.0.2.30']);
   });
 
+  it('are those of nothing else where the name ends in a dot', async () => {
+    await assert.rejects(addresses('short.'), failsWith('Enoname'));
+    await assert.rejects(addresses('mailer.'), failsWith('Enoname'));
+    await assert.rejects(records('short.', 'ip'), failsWith('Enoname'));
+  });
+
+  it('are asked of the host with the dot in which the name ends, so that it does not search either', async () => {
+    const resolver = new FakeResolver(ELSEWHERE);
+    const found = names(NDB, resolver).addresses('www.elsewhere.', signal, GLENDA);
+    await assert.rejects(found, failsWith('Enoname'));
+    assert.deepEqual(resolver.asked, ['www.elsewhere.']);
+  });
+
   it('are those of what the name is an alias of, here or elsewhere', async () => {
     assert.deepEqual(await addresses('alias.example'), ['192.0.2.25', '2001:db8::25']);
     assert.deepEqual(await addresses('abroad.example'), ['198.51.100.1', '2001:db8:ffff::1']);
@@ -88,6 +101,7 @@ describe('records of a name', () => {
   it('are what its entry in ndb says, by type', async () => {
     assert.deepEqual(await records('mail.example', 'ip'), ['mail.example ip 192.0.2.25']);
     assert.deepEqual(await records('mail.example', '28'), ['mail.example ipv6 2001:db8::25']);
+    assert.deepEqual(await records('mail.example', 'AAAA'), ['mail.example ipv6 2001:db8::25']);
     assert.deepEqual(await records('mail.example', 'mx'), [
       'mail.example mx 10 relay.example',
       'mail.example mx 0 last.example',
@@ -114,6 +128,12 @@ describe('records of a name', () => {
     assert.deepEqual(await records('192.0.2.25', 'ptr'), expected);
     assert.equal((await records(reverseName(ip('2001:db8::25')), '12')).length, 1);
     await assert.rejects(records('192.0.2.26', 'ptr'), failsWith('Enoname'));
+  });
+
+  it('are asked for by the whole name, of which a dot behind a backslash is part', async () => {
+    const resolver = new FakeResolver({ 'dot\\.': { ip: ['192.0.2.9'] } });
+    const [found] = await names(NDB, resolver).records('dot\\.', 'ip', signal, GLENDA);
+    assert.equal(found?.value, '192.0.2.9');
   });
 
   it('are asked of the host where ndb has none of the type', async () => {

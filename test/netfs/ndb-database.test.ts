@@ -4,7 +4,8 @@ import { formatIp } from '../../src/netfs/address.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { commonDatabase } from '../../src/netfs/ndb/common.ts';
 import { Database, valuesOf } from '../../src/netfs/ndb/database.ts';
-import { formatMask, inNetwork, parseMask } from '../../src/netfs/ndb/masks.ts';
+import { formatMask } from '../../src/netfs/columns.ts';
+import { inNetwork, parseMask } from '../../src/netfs/ndb/masks.ts';
 import { parse } from '../../src/netfs/ndb/parse.ts';
 import { hostEntry } from '../../src/netfs/ndb/prefill.ts';
 import { facts, ip } from '../support/machine.ts';
@@ -122,8 +123,8 @@ describe('a mask', () => {
   });
 
   it('is written as the bits of an IPv6 address', () => {
-    assert.equal(formatMask(ip('192.0.2.1'), 24), '/120');
-    assert.equal(formatMask(ip('2001:db8::1'), 64), '/64');
+    assert.equal(formatMask(4, 24), '/120');
+    assert.equal(formatMask(6, 64), '/64');
   });
 
   it('says who is inside', () => {

@@ -142,7 +142,8 @@ forEachDoor(
     it('a datagram that is too large leaves nothing behind that disturbs a read', async () => {
       const there = await station(t);
       const { data, port } = await connected(t, there.address);
-      const { here, announced, calls } = await twoCalls(t);
+      const { left, here, announced, calls } = await twoCalls(t);
+      t.after(() => left.close());
       for (const [file, from, to] of [
         [data, there, port],
         [calls[1].data, here, announced.port],
@@ -180,7 +181,8 @@ forEachDoor(
     });
 
     it('headers is no message for a call, which has one remote', async () => {
-      const { calls } = await twoCalls(t);
+      const { left, calls } = await twoCalls(t);
+      t.after(() => left.close());
       await t.refuses(calls[0].ctl.write('headers'), 'connection in use', 'EBUSY');
     });
   },

@@ -4,11 +4,12 @@ import { Abort } from '../../src/abort.ts';
 import { parseIp, type Endpoint, type Ip } from '../../src/netfs/address.ts';
 import type { Complaint, Datagram, DatagramRoute, Datagrams } from '../../src/netfs/dialer.ts';
 import { FsError } from '../../src/netfs/error.ts';
-import { Calls, KeptBytes, type Call } from '../../src/netfs/udpcalls.ts';
+import { Calls, OF_A_USER, type Call } from '../../src/netfs/udpcalls.ts';
+import { Quota } from '../../src/policy/quota.ts';
+import { ALICE, GLENDA } from '../support/callers.ts';
 
 const ip = (text: string): Ip => parseIp(text)!;
 const HERE = ip('192.0.2.1');
-const UID = 1000;
 
 /** What has come lies in `there`: datagrams, or complaints that make receive throw. */
 class MadeUpSocket implements Datagrams {
@@ -90,13 +91,13 @@ const refusal = (port: number, host = '192.0.2.9', link?: number): Complaint => 
 
 describe('udp calls of remotes by the thousand', () => {
   let socket: MadeUpSocket;
-  let kept: KeptBytes;
+  let kept: Quota;
   let calls: Calls;
 
   beforeEach(() => {
     socket = new MadeUpSocket();
-    kept = new KeptBytes();
-    calls = new Calls(socket, kept, UID);
+    kept = new Quota(OF_A_USER);
+    calls = new Calls(socket, kept, ALICE);
   });
 
   const accept = (): Promise<Call> => calls.accept(new Abort());
@@ -131,7 +132,7 @@ describe('udp calls of remotes by the thousand', () => {
     const all = [];
     for (let announcement = 0; announcement < 20; announcement++) {
       socket = new MadeUpSocket();
-      calls = new Calls(socket, kept, UID);
+      calls = new Calls(socket, kept, ALICE);
       for (let remote = 0; remote < 40; remote++) {
         const call = await ring(from(1 + remote));
         call.whenReadable(() => {});
@@ -143,10 +144,10 @@ describe('udp calls of remotes by the thousand', () => {
     }
     const held = all.reduce((sum, call) => sum + call.queued(), 0);
     assert.ok(held > 100e6 && held <= 128 * 1024 * 1024, String(held));
-    assert.equal(kept.hasRoomFor(60_000 * 30, UID), false);
-    assert.equal(kept.hasRoomFor(60_000 * 30, UID + 1), true);
+    assert.equal(kept.take(ALICE, 60_000 * 30), false);
+    assert.equal(kept.take(GLENDA, 60_000 * 30), true);
     for (const call of all) call.close();
-    assert.equal(kept.hasRoomFor(128 * 1024 * 1024, UID), true);
+    assert.equal(kept.take(ALICE, OF_A_USER), true);
   });
 
   it('a datagram that is kept is a copy of its own, and keeps nothing else', async () => {

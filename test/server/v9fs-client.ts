@@ -21,7 +21,7 @@ class Room implements Reply {
   }
 
   room(size: number): Buffer {
-    // Other memory each time, as the contract allows.
+    // Other memory each time, as Reply allows.
     this.bytes = Buffer.alloc(Math.min(size, this.count), '?');
     return this.bytes;
   }

@@ -51,7 +51,4 @@ function add(names: Map<string, Ip[]>, key: string, ip: Ip): void {
   else if (ips.length < MOST && !ips.some(known => sameIp(known, ip))) ips.push(ip);
 }
 
-/** RFC 6761, 6.3: localhost and all below it are this machine, whatever a resolver says. */
-export const isLocalhost = (key: string): boolean => key === 'localhost' || key.endsWith('.localhost');
-
 export const LOCALHOST: readonly Ip[] = [parseIp('127.0.0.1')!, parseIp('::1')!];

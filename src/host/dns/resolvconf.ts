@@ -1,7 +1,7 @@
 /** resolv.conf(5): whom to ask, how long, and which domains to search. */
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { MAX_NAME } from '../../netfs/domain.ts';
+import { isRooted, MAX_NAME } from '../../netfs/domain.ts';
 
 export const RESOLV_CONF = '/etc/resolv.conf';
 
@@ -102,7 +102,7 @@ export function parseNameServer(text: string): NameServer | undefined {
 
 /** The names that a name may mean, in the order to try them: one that ends in a dot means itself. */
 export function candidates(name: string, { search, ndots }: ResolvConf): string[] {
-  if (name.endsWith('.')) return [name];
+  if (isRooted(name)) return [name];
   const searched = search.map(domain => `${name}.${domain}`);
   const dots = name.split('.').length - 1;
   return dots >= ndots ? [name, ...searched] : [...searched, name];

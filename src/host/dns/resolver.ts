@@ -1,7 +1,7 @@
 /** Names as this host knows them: its file of hosts, then its name servers. */
 import type { Signal } from '../../abort.ts';
 import { formatIp, parseIp, type Ip } from '../../netfs/address.ts';
-import { canonicalName, domainKey, domainOctets, reverseName } from '../../netfs/domain.ts';
+import { canonicalName, domainKey, domainOctets, isLocalhost, reverseName } from '../../netfs/domain.ts';
 import { FsError } from '../../netfs/error.ts';
 import type { ResolverSettings } from '../../netfs/ndb/prefill.ts';
 import { NOBODY, type Caller } from '../../policy/identity.ts';
@@ -15,7 +15,7 @@ import {
   type ResourceRecord,
 } from '../../netfs/resolver.ts';
 import { Exchange, type ExchangeOptions } from './exchange.ts';
-import { HOSTS, isLocalhost, LOCALHOST, parseHosts, type Hosts } from './hosts.ts';
+import { HOSTS, LOCALHOST, parseHosts, type Hosts } from './hosts.ts';
 import { RCODE, TYPE, type Answer, type AnswerRecord } from './message.ts';
 import { Reread } from '../../reread.ts';
 import { candidates, parseResolvConf, RESOLV_CONF, type NameServer, type ResolvConf } from './resolvconf.ts';

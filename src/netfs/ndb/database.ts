@@ -1,6 +1,6 @@
 /** A network database that is searched: by a tuple, and by what a host inherits of its networks. */
 import { formatIp, parseIp } from '../address.ts';
-import { formatMask } from './masks.ts';
+import { classMask } from './masks.ts';
 import { firstIp, Networks, valuesOf, type Network } from './networks.ts';
 import type { Entry, Line, Tuple } from './parse.ts';
 
@@ -60,7 +60,7 @@ export class Database {
       said.addOf(network, here);
       for (const attr of here) missing.delete(attr);
     }
-    if (missing.has('ipmask')) said.add({ attr: 'ipmask', value: formatMask(ip, undefined) });
+    if (missing.has('ipmask')) said.add({ attr: 'ipmask', value: classMask(ip) });
   }
 }
 

@@ -1,5 +1,6 @@
 /** Masks of networks as Plan 9 writes them: `255.255.255.0`, or `/120`, which counts an IPv4 address as IPv6. */
 import { parseIp, type Ip } from '../address.ts';
+import { addressBits, formatMask } from '../columns.ts';
 
 /** Where the IPv4 addresses lie within IPv6's. */
 const V4_BITS = 96;
@@ -8,7 +9,7 @@ const isV4 = ({ family }: Ip): boolean => family === 4;
 
 /** The prefix in bits, to 32 for IPv4 and 128 for IPv6, of a mask; its class's where there is none that could be. */
 export function parseMask(ip: Ip, mask: string | undefined): number {
-  const most = isV4(ip) ? 32 : 128;
+  const most = addressBits(ip.family);
   const slash = /^\/(\d{1,3})$/.exec(mask ?? '');
   if (slash !== null) {
     const bits = Number(slash[1]);
@@ -19,10 +20,8 @@ export function parseMask(ip: Ip, mask: string | undefined): number {
   return written?.family === ip.family ? leadingOnes(written.bytes) : classPrefix(ip);
 }
 
-/** `/120` */
-export function formatMask(ip: Ip, prefix: number = classPrefix(ip)): string {
-  return `/${isV4(ip) ? V4_BITS + prefix : prefix}`;
-}
+/** What an address has of which nobody says a mask. */
+export const classMask = (ip: Ip): string => formatMask(ip.family, classPrefix(ip));
 
 /** The network's part of both is the same. */
 export function inNetwork(ip: Ip, network: Ip, prefix: number): boolean {

@@ -2,7 +2,7 @@
 import { formatIp, isLinkLocal, isLoopback, parseIp, type Ip } from '../address.ts';
 import { FsError } from '../error.ts';
 import type { HostFacts, Interface, InterfaceAddress } from '../hostfacts.ts';
-import { formatMask } from './masks.ts';
+import { formatMask } from '../columns.ts';
 import { formatTuple, type Tuple } from './parse.ts';
 
 /** resolv.conf(5): the addresses of the resolvers, and the domains in which names are looked for. */
@@ -65,7 +65,7 @@ function gatewaysOf(facts: HostFacts): Map<number, Ip> {
 function addressLine({ ip, prefix }: InterfaceAddress, gateway: Ip | undefined): Tuple[] {
   const line = [
     { attr: 'ip', value: formatIp(ip) },
-    { attr: 'ipmask', value: formatMask(ip, prefix) },
+    { attr: 'ipmask', value: formatMask(ip.family, prefix) },
   ];
   return gateway === undefined ? line : [...line, { attr: 'ipgw', value: formatIp(gateway) }];
 }
