@@ -44,7 +44,7 @@ export class Progress {
     try {
       await attempt(signal);
     } catch (error) {
-      const flushed = error instanceof FsError && error.name === 'Eintr';
+      const flushed = req.signal.aborted && isInterrupt(error);
       if (flushed) undo();
       this.phase = flushed ? 'Idle' : 'Finished';
       throw error;
@@ -76,3 +76,5 @@ export class Progress {
     this.watchers.add(watch);
   }
 }
+
+const isInterrupt = (error: unknown): boolean => error instanceof FsError && error.name === 'Eintr';

@@ -163,7 +163,8 @@ export class UdpConversation extends Conversation {
 
   ignoreAdvice(): void {
     this.heeding = false;
-    this.socket?.heedAdvice(false);
+    // What is said of its calls is heard on the socket that they share.
+    if (this.calls === undefined) this.socket?.heedAdvice(false);
   }
 
   /** Whatever waits is woken, and nothing more comes or goes. */

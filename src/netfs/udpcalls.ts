@@ -134,7 +134,8 @@ export class Calls {
   private receive(): Datagram | undefined | typeof COMPLAINED {
     try {
       return this.socket.receive();
-    } catch {
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
       this.hear();
       return COMPLAINED;
     }
@@ -303,6 +304,7 @@ export class Call implements Datagrams {
   }
 
   send(bytes: Buffer): boolean {
+    if (this.closed) throw new FsError('Ehungup');
     if (this.complaint !== undefined) throw this.complaint.error;
     return this.calls.send(bytes, this.route);
   }
