@@ -8,10 +8,17 @@
  * client takes a new conversation. Only one that was flushed goes back to Idle: it never happened.
  */
 import { FsError } from './error.ts';
+import type { Endpoint } from './address.ts';
 import type { Awaitable, Req } from './node.ts';
 import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 
 export type Phase = 'Idle' | 'Connecting' | 'Connected' | 'Announcing' | 'Announced' | 'Finished';
+
+/** Both ends, as a conversation has them. */
+interface Ends {
+  local: Endpoint;
+  remote: Endpoint;
+}
 
 export class Progress {
   phase: Phase = 'Idle';
@@ -28,15 +35,16 @@ export class Progress {
 
   /**
    * Runs a connect or announce, which the request's flush or `end` may abort. Failed, the conversation
-   * is Finished; flushed, Idle again, after `undo`.
+   * is Finished; flushed, Idle again, and its ends are what they were.
    */
   async run(
+    ends: Ends,
     phase: 'Connecting' | 'Announcing',
     req: Req,
     attempt: (signal: Signal) => Promise<void>,
-    undo: () => void,
   ): Promise<void> {
     this.mustBeIdle();
+    const { local, remote } = ends;
     this.phase = phase;
     const signal = new Abort();
     this.attempt = signal;
@@ -45,7 +53,7 @@ export class Progress {
       await attempt(signal);
     } catch (error) {
       const flushed = req.signal.aborted && isInterrupt(error);
-      if (flushed) undo();
+      if (flushed) Object.assign(ends, { local, remote });
       this.phase = flushed ? 'Idle' : 'Finished';
       throw error;
     } finally {

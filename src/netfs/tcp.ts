@@ -21,7 +21,7 @@ import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Names } from './names.ts';
 import { Progress } from './progress.ts';
 import type { Caller } from '../policy/identity.ts';
-import type { Signal, Watch } from '../abort.ts';
+import type { Watch } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
@@ -66,7 +66,7 @@ export class TcpConversation extends Conversation {
   }
 
   async connect(args: readonly string[], req: Req): Promise<void> {
-    await this.attempt('Connecting', req, async signal => {
+    await this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'tcp');
       const hosts = await destinationsOf(to, this.tcp.names, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
@@ -87,7 +87,7 @@ export class TcpConversation extends Conversation {
   }
 
   async announce(args: readonly string[], req: Req): Promise<void> {
-    await this.attempt('Announcing', req, async signal => {
+    await this.progress.run(this, 'Announcing', req, async signal => {
       if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
       const local = announcedEnd(args[0]!, 'tcp', req.caller.uid === this.tree.owner.uid);
       const listener = await this.tcp.dialer.announce(local).catch((error: unknown) => {
@@ -102,15 +102,6 @@ export class TcpConversation extends Conversation {
       this.remote = UNSET;
       this.progress.phase = 'Announced';
     });
-  }
-
-  private attempt(
-    phase: 'Connecting' | 'Announcing',
-    req: Req,
-    run: (signal: Signal) => Promise<void>,
-  ): Promise<void> {
-    const before = { local: this.local, remote: this.remote };
-    return this.progress.run(phase, req, run, () => Object.assign(this, before));
   }
 
   /** Also for a call that a listen took. */

@@ -4,7 +4,7 @@
  * new remote is a call to be listened for.
  */
 import { FsError } from './error.ts';
-import { isMulticast, isUnspecified, sameIp, UNSET, type Endpoint, type Ip } from './address.ts';
+import { UNSET, type Endpoint } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
@@ -12,7 +12,6 @@ import {
   connectEnds,
   destinationsOf,
   firstThatWorks,
-  ipArgs,
   naming,
   obey,
   tosArg,
@@ -26,10 +25,12 @@ import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
 import { Calls, type Call } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
+import { Groups, type Joining } from './udpgroups.ts';
 import { HEADER, routeOf, withHeader } from './udpheader.ts';
+import { Sending } from './udpsending.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Quota } from '../policy/quota.ts';
-import { Abort, onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
+import { Watchers, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
@@ -37,15 +38,6 @@ export interface UdpOptions {
   readonly counters: UdpCounters;
   /** Bytes that calls keep. */
   readonly kept: Quota;
-}
-
-/** Groups of one conversation; of IPv4 the host allows fewer (igmp_max_memberships, ip(7)). */
-const MOST_MEMBERSHIPS = 256;
-
-/** A group and the address of the interface by which it is received. */
-interface Membership {
-  readonly group: Ip;
-  readonly at: Ip;
 }
 
 export class UdpConversation extends Conversation {
@@ -61,16 +53,10 @@ export class UdpConversation extends Conversation {
   private heeding = true;
   private bound: Endpoint | undefined;
   private socketOptions: SocketOptions = {};
-  private memberships: Membership[] = [];
+  private readonly groups = new Groups();
   private readonly readers = new Readers();
   private readonly watchers = new Watchers();
-  /** Writes that wait: one for room, the others for their turn. */
-  private readonly writers = new WaitQueue<void>();
-  private sending = false;
-  /** A write that may not wait found no room. */
-  private full = false;
-  /** Aborts the wait for room. */
-  private turn: Abort | undefined;
+  private readonly sending = new Sending(() => this.watchers.tell());
   /** What the network said of what was sent: it hung up. */
   private failure: FsError | undefined;
 
@@ -87,7 +73,7 @@ export class UdpConversation extends Conversation {
   }
 
   connect(args: readonly string[], req: Req): Promise<void> {
-    return this.attempt('Connecting', req, async signal => {
+    return this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'udp');
       const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
@@ -106,7 +92,7 @@ export class UdpConversation extends Conversation {
   }
 
   announce(args: readonly string[], req: Req): Promise<void> {
-    return this.attempt('Announcing', req, () => {
+    return this.progress.run(this, 'Announcing', req, () => {
       if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
       const local = announcedEnd(args[0]!, 'udp', req.caller.uid === this.tree.owner.uid);
       try {
@@ -119,18 +105,9 @@ export class UdpConversation extends Conversation {
     });
   }
 
-  private attempt(
-    phase: 'Connecting' | 'Announcing',
-    req: Req,
-    run: (signal: Signal) => Promise<void>,
-  ): Promise<void> {
-    const before = { local: this.local, remote: this.remote };
-    return this.progress.run(phase, req, run, () => Object.assign(this, before));
-  }
-
   private opened(socket: Datagrams): void {
     try {
-      for (const { group, at } of this.memberships) socket.join(group, at);
+      this.groups.joinAll(socket);
     } catch (error) {
       socket.close();
       throw error;
@@ -172,8 +149,7 @@ export class UdpConversation extends Conversation {
     this.progress.end('hangup was written to ctl');
     this.closeSocket();
     this.readers.fail(new FsError('Ehungup'));
-    this.writers.fail(new FsError('Ehungup'));
-    this.turn?.abort(new FsError('Ehungup'));
+    this.sending.fail(new FsError('Ehungup'));
     this.watchers.tell();
   }
 
@@ -193,32 +169,16 @@ export class UdpConversation extends Conversation {
   }
 
   addMulti(args: readonly string[]): void {
-    const [at, group] = ipArgs(args, 'Eaddmulti');
-    const membership = { group: this.groupOr(group), at: at! };
-    // As ipifc.c: once is enough.
-    if (this.memberships.some(each => sameMembership(each, membership))) return;
-    if (this.memberships.length >= MOST_MEMBERSHIPS)
-      throw new FsError('Enodev', `${MOST_MEMBERSHIPS} groups are joined here`);
-    this.socket?.join(membership.group, membership.at);
-    this.memberships.push(membership);
+    this.groups.add(args, this.joining);
   }
 
-  /** `delmulti [IFC] GROUP`, or the group that addmulti would choose. */
   delMulti(args: readonly string[]): void {
-    const ips = ipArgs(args, 'Edelmulti');
-    const group = this.groupOr(ips.find(isMulticast));
-    const membership = this.memberships.find(each => sameIp(each.group, group));
-    if (membership === undefined) throw new FsError('Ebadip', 'no addmulti joined that group here');
-    this.socket?.leave(group, membership.at);
-    this.memberships = this.memberships.filter(each => each !== membership);
+    this.groups.remove(args, this.joining);
   }
 
-  /** Without one the local address is meant if it is a group's, else the remote (devip.c). */
-  private groupOr(named: Ip | undefined): Ip {
-    const local = isUnspecified(this.remote.ip) || isMulticast(this.local.ip);
-    const group = named ?? (local ? this.local : this.remote).ip;
-    if (!isMulticast(group)) throw new FsError('Ebadip', 'name a multicast group, such as 224.0.0.251');
-    return group;
+  private get joining(): Joining {
+    const { local, remote, socket } = this;
+    return { local, remote, socket };
   }
 
   // ---- data -----------------------------------------------------------------------------------
@@ -314,53 +274,13 @@ export class UdpConversation extends Conversation {
     if (this.failure !== undefined) throw this.failure;
     const route = this.headers ? routeOf(data) : undefined;
     const payload = this.headers ? data.subarray(HEADER) : data;
-    if (!this.sending && this.send(socket, payload, route)) return data.length;
-    if (req.nonblocking === true) {
-      this.tellOfRoom(socket);
-      throw new FsError('Eagain');
-    }
-    return this.sendInTurn(socket, Buffer.from(payload), route, req.signal).then(() => data.length);
+    if (this.sending.mayTry && this.send(socket, payload, route)) return data.length;
+    const { length } = data;
+    const own = Buffer.from(payload);
+    return this.sending.wait(socket, () => this.sendAgain(socket, own, route), req).then(() => length);
   }
 
-  /** Those who watch are told when it is worth trying again. */
-  private tellOfRoom(socket: Datagrams): void {
-    if (this.full) return;
-    this.full = true;
-    void socket.room(new Abort()).then(() => {
-      this.full = false;
-      this.watchers.tell();
-    });
-  }
-
-  /** The turn is handed on when it has been sent or given up. */
-  private async sendInTurn(
-    socket: Datagrams,
-    payload: Buffer,
-    route: DatagramRoute | undefined,
-    signal: Signal,
-  ): Promise<void> {
-    if (this.sending) await this.writers.wait(signal);
-    this.sending = true;
-    const turn = new Abort();
-    this.turn = turn;
-    const stop = onAbort(signal, () => turn.abort(signal.reason as Error));
-    try {
-      while (!this.sendInTime(socket, payload, route, turn)) await socket.room(turn);
-    } finally {
-      stop();
-      this.turn = undefined;
-      this.sending = this.writers.wake();
-      if (!this.sending) this.watchers.tell();
-    }
-  }
-
-  private sendInTime(
-    socket: Datagrams,
-    payload: Buffer,
-    route: DatagramRoute | undefined,
-    turn: Signal,
-  ): boolean {
-    if (turn.aborted) throw turn.reason;
+  private sendAgain(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
     if (this.failure !== undefined) throw this.failure;
     return this.send(socket, payload, route);
   }
@@ -402,7 +322,7 @@ export class UdpConversation extends Conversation {
       // What waits already is told by this answer; the next read, whatever it finds, asks for more.
       if (!readable) this.socket!.whenReadable(this.serve);
     }
-    return { readable, writable: failed || !(this.full || this.sending), failed };
+    return { readable, writable: failed || this.sending.hasRoom, failed };
   }
 
   // ---- calls ----------------------------------------------------------------------------------
@@ -482,9 +402,6 @@ export class UdpConversation extends Conversation {
     return `${state} qin ${this.queued()} qout 0 drops ${drops} ${this.counts()}\n`;
   }
 }
-
-const sameMembership = (a: Membership, b: Membership): boolean =>
-  sameIp(a.group, b.group) && sameIp(a.at, b.at);
 
 /** Every ctl message of udp, ip(3). */
 const VERBS: Verbs<UdpConversation> = {
