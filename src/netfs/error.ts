@@ -17,6 +17,7 @@ export const ERRNO = {
   EAGAIN: 11,
   EACCES: 13,
   EBUSY: 16,
+  EEXIST: 17,
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,
@@ -26,6 +27,7 @@ export const ERRNO = {
   EPIPE: 32,
   ENAMETOOLONG: 36,
   ENOSYS: 38,
+  ENOTEMPTY: 39,
   ENODATA: 61,
   EPROTO: 71,
   EMSGSIZE: 90,
@@ -55,6 +57,10 @@ export const ERRORS = {
   Enonexist: e('file does not exist', 'ENOENT'),
   /** The kernel holds on to what is not kept here any more; it looks the name up again. */
   Estale: e('file does not exist', 'ESTALE'),
+  Eexist: e('file already exists', 'EEXIST'),
+  Enotempty: e('directory not empty', 'ENOTEMPTY'),
+  /** What is to be replaced is not what was read. */
+  Echanged: e('file has changed', 'ESTALE'),
   Enotdir: e('not a directory', 'ENOTDIR'),
   Eisdir: e('is a directory', 'EISDIR'),
   Ebadname: e('illegal name', 'EINVAL'),

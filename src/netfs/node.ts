@@ -118,8 +118,22 @@ export interface DirNode extends Node {
   walk(name: string, req: Req): Awaitable<Node | undefined>;
   /** Its files from a position on, in the order of their positions. */
   children(req: Req, from: number): Iterable<Child>;
-  /** Nothing is ever created; what open(2) with O_CREAT of a name that is not there fails with, Eperm by default. */
+  /** Where nothing is created: what open(2) with O_CREAT of a name that is not there fails with, Eperm by default. */
   readonly creating?: ErrorName;
+  /** Names come and go here, and may stand for other files: a door keeps none. */
+  readonly changing?: boolean;
+  /**
+   * Makes a file or a directory of a name that is one, and free; Eexist if it is taken. Which bits it has
+   * is the directory's to say. Called after w and x on the directory were checked. Absent: Eperm.
+   */
+  create?(name: string, kind: 'file' | 'directory', req: Req): Awaitable<Node>;
+  /** Takes a file away. Who has it open keeps what he has. Checked as `create` is. Absent: Eperm. */
+  remove?(name: string, req: Req): Awaitable<void>;
+  /**
+   * Gives a file of this directory another name, here or in `to`; a file that has it is replaced in one
+   * step, or, where it must not be, Eexist. Both directories were checked as for `create`. Absent: Eperm.
+   */
+  rename?(name: string, to: DirNode, newName: string, replace: boolean, req: Req): Awaitable<void>;
 }
 
 /** A file where its directory lists it: a whole number from 0 that stays the same while others come. */

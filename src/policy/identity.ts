@@ -10,6 +10,8 @@ export interface Caller {
   readonly gid: number;
   /** Supplementary groups; undefined where nobody can tell them. */
   readonly groups: readonly number[] | undefined;
+  /** The process that asks, where the kernel says so; for the log alone. */
+  readonly pid?: number | undefined;
   /** Nobody vouches for him: he is the same as nobody else. */
   readonly anonymous?: true;
 }

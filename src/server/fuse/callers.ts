@@ -13,7 +13,7 @@ const UNMAPPED = 0xffffffff;
 export class FuseCaller implements Caller {
   readonly uid: number;
   readonly gid: number;
-  private readonly pid: number;
+  readonly pid: number;
   private readonly users: Users;
   private known: readonly number[] | undefined;
   private asked = false;
