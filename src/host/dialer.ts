@@ -16,7 +16,7 @@ const RESERVED = { first: 600, last: 1023 };
 export const hostDialer: Dialer = {
   connect: (to, options, signal) =>
     options.reserved === true ? connectReserved(to, options, signal) : connect(to, options, signal),
-  announce: local => HostListener.announce(local),
+  announce: (local, admits) => HostListener.announce(local, admits),
   datagrams: (remote, options) =>
     options.reserved === true && remote !== undefined
       ? reservedDatagrams(remote, options)

@@ -20,10 +20,12 @@ export class HostListener implements Listener {
   private readonly calls: HostConnection[] = [];
   private readonly acceptors = new WaitQueue<HostConnection>();
   private readonly watchers = new Watchers();
+  private readonly admits: (remote: Endpoint) => boolean;
   private closed = false;
 
-  private constructor(server: Server, asked: Endpoint) {
+  private constructor(server: Server, asked: Endpoint, admits: (remote: Endpoint) => boolean) {
     this.server = server;
+    this.admits = admits;
     const bound = server.address() as AddressInfo;
     // Any address is shown as it was asked for, not as the family that the host bound.
     this.local = isUnspecified(asked.ip)
@@ -33,10 +35,13 @@ export class HostListener implements Listener {
     server.on('error', () => this.close());
   }
 
-  static async announce(local: Endpoint): Promise<HostListener> {
+  static async announce(
+    local: Endpoint,
+    admits: (remote: Endpoint) => boolean = () => true,
+  ): Promise<HostListener> {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     await listen(server, local);
-    return new HostListener(server, local);
+    return new HostListener(server, local, admits);
   }
 
   private arrived(socket: Socket): void {
@@ -46,6 +51,10 @@ export class HostListener implements Listener {
     }
     const onread = onreadFor(() => connection);
     const connection: HostConnection = new HostConnection(adopt(socket, onread));
+    if (!this.admits(connection.remote)) {
+      connection.reset();
+      return;
+    }
     if (this.acceptors.wake(connection)) return;
     this.calls.push(connection);
     this.watchers.tell();

@@ -22,7 +22,6 @@ import type {
   StatChange,
 } from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
-import { qidPath } from './qid.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
 interface FileKind {
@@ -92,7 +91,8 @@ export class ConversationDir implements DirNode {
   }
 
   qidOf(file: number, type: number): Qid {
-    return { type, vers: 0, path: qidPath(this.parent.protocol.options.index, this.number, file) };
+    const { qids, index } = this.parent.protocol.options;
+    return { type, vers: 0, path: qids.path(index, this.number, file) };
   }
 
   get permissions(): Permissions {
@@ -173,7 +173,7 @@ class ConversationFile implements Node {
     }
     // A new name among the rest is ignored, as Plan 9 does.
     const { authority } = this.parent.parent;
-    authority.change(req.caller, this.conversation.permissions, permissionChange(change, 0o666));
+    authority.changeOwn(req, this.conversation.permissions, permissionChange(change, 0o666));
   }
 
   /** The conversation, or a new one in its place when nobody uses it; a reference is held for the handle. */

@@ -9,6 +9,7 @@
 import { FsError } from './error.ts';
 import { UNSET, type Endpoint } from './address.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
+import type { Attempt, Gate, Holder, Pass } from './gate.ts';
 import { Watchers, type Watch } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
@@ -16,7 +17,7 @@ import type { Permissions } from '../policy/permissions.ts';
 /** Plan 9 says 0660, but never uses the group's bits; here they count, and a primary group is often shared. */
 export const CONVERSATION_MODE = 0o600;
 
-export abstract class Conversation {
+export abstract class Conversation implements Holder {
   /** Handle.datagrams of data. */
   readonly datagrams: boolean = false;
   readonly number: number;
@@ -35,6 +36,9 @@ export abstract class Conversation {
   private readonly erring = new Watchers();
   private references = 0;
   private freed = false;
+  private revoked = false;
+  /** What let it go where it went. */
+  private pass: Pass | undefined;
   private readonly keeper: Keeper;
 
   constructor(number: number, owner: Caller, keeper: Keeper) {
@@ -53,6 +57,25 @@ export abstract class Conversation {
     return this.freed;
   }
 
+  /** Its directory: `tcp/3` */
+  get place(): string {
+    return `${this.keeper.name}/${this.number}`;
+  }
+
+  /** Asks whether this conversation may; Eperm if not. The one before is over. */
+  protected admit(gate: Gate, attempt: Attempt, caller: Caller): Pass {
+    this.pass?.end(0, 0);
+    this.pass = gate.admit(attempt, caller, this);
+    return this.pass;
+  }
+
+  /** What was allowed is not any more: everything ends at once, and `err` says why. */
+  revoke(error: FsError): void {
+    this.noteError(error);
+    this.revoked = true;
+    this.hangup(error);
+  }
+
   retain(): void {
     this.references++;
   }
@@ -64,12 +87,15 @@ export abstract class Conversation {
     permissions.gid = this.keeper.owner.gid;
     permissions.mode = CONVERSATION_MODE;
     this.keeper.ending(this);
+    this.pass?.end(this.received, this.sent);
     this.end();
   }
 
   /** Remembers an error for `err`; what a flush interrupted is no error of the conversation. */
   noteError(error: unknown): void {
     if (!(error instanceof FsError) || error.name === 'Eintr' || error.name === 'Eagain') return;
+    // What follows from its being revoked says less than why.
+    if (this.revoked) return;
     this.errorText = error.sentence;
     this.errors++;
     this.erring.tell();
@@ -87,6 +113,8 @@ export abstract class Conversation {
 
   /** One ctl message, already split; FsErrors are noted by the caller. */
   abstract control(words: readonly string[], req: Req): Awaitable<void>;
+  /** RST to the peer, where there is one; whatever waits is woken. */
+  abstract hangup(why: FsError): void;
   abstract read(reply: Reply, req: Req): Awaitable<number>;
   abstract write(data: Buffer, req: Req): Awaitable<number>;
   /** The next call, as a conversation on which one reference is held for the caller; Eagain if it may not wait. */
@@ -116,6 +144,8 @@ export abstract class Conversation {
 
 /** What a conversation needs of the protocol that numbers it. */
 export interface Keeper {
+  /** `tcp` */
+  readonly name: string;
   /** The owner of conversations that nobody uses: the server's. */
   readonly owner: Caller;
   /** Seconds since the epoch. */

@@ -10,14 +10,14 @@ import { ERRORS, FsError, type ErrorName } from './error.ts';
 import { reverseName } from './domain.ts';
 import { formatIp, isLinkLocal, isLoopback, isUnspecified, parseHost, parseIp, type Ip } from './address.ts';
 import type { HostFacts, Interface } from './hostfacts.ts';
-import { MOST_ADDRESSES, type Names } from './names.ts';
+import { MOST_ADDRESSES, type Lookups } from './lookups.ts';
 import { commonDatabase } from './ndb/common.ts';
 import { valuesOf, type Database } from './ndb/database.ts';
 import { inNetwork } from './ndb/masks.ts';
 import type { Entry, Tuple } from './ndb/parse.ts';
 import { interfacesUp, ownAddresses } from './ndb/prefill.ts';
 import type { DirNode, Req } from './node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
+import { DIRECTORIES, ROOT_FILES, type Qids } from './qid.ts';
 import { QueryFile } from './query.ts';
 import { isMissing, type ResourceRecord } from './resolver.ts';
 import { servicePort } from './services.ts';
@@ -25,10 +25,11 @@ import type { Caller } from '../policy/identity.ts';
 import type { Authority } from '../policy/permissions.ts';
 
 export interface ConnectionServerOptions {
+  readonly qids: Qids;
   /** What answers begin with: `/net` */
   readonly netdir: string;
   readonly authority: Authority;
-  readonly names: Names;
+  readonly lookups: Lookups;
   /** The database as it is now, for who may know what it says. */
   readonly database: (caller: Caller) => Database;
   readonly facts: HostFacts;
@@ -45,7 +46,7 @@ export function connectionServerFile(
     parent,
     'cs',
     {
-      path: qidPath(DIRECTORIES.root, undefined, ROOT_FILES.cs),
+      path: options.qids.path(DIRECTORIES.root, undefined, ROOT_FILES.cs),
       since,
       authority: options.authority,
     },
@@ -134,7 +135,7 @@ export class ConnectionServer {
     if (host === '*' || host === '::' || host === '[::]') return [''];
     const to = parseHost(host);
     if (typeof to !== 'string') return [`${formatIp(to)}!`];
-    const found = await this.options.names.lookup(to, req.caller, req.signal);
+    const found = await this.options.lookups.lookup(to, req.caller, req.signal);
     return this.reachable(found.map(({ ip }) => ip)).map(ip => `${formatIp(ip)}!`);
   }
 
@@ -196,14 +197,14 @@ export class ConnectionServer {
   /** A domain or an address that no database has; undefined where nobody has it. */
   private async fromNames({ attr, value }: Tuple, req: Req): Promise<Entry | undefined> {
     if (attr !== 'dom' && attr !== 'ip') return undefined;
-    const { names } = this.options;
+    const { lookups } = this.options;
     const host = parseHost(value);
-    names.check(req.caller);
+    lookups.check(req.caller);
     if (typeof host !== 'string') {
-      const pointers = await found(names.records(reverseName(host), 'ptr', req.signal, req.caller));
+      const pointers = await found(lookups.records(reverseName(host), 'ptr', req.signal, req.caller));
       return asEntry(pointers.map(record => pair('ptr', record.name, 'dom', record.value)));
     }
-    const asked = ['ip', 'ipv6'].map(type => found(names.records(host, type, req.signal, req.caller)));
+    const asked = ['ip', 'ipv6'].map(type => found(lookups.records(host, type, req.signal, req.caller)));
     const records = (await Promise.all(asked)).flat().filter(record => record.type !== 'cname');
     return asEntry(records.map(record => pair('dom', record.name, 'ip', record.value)));
   }

@@ -2,6 +2,7 @@
 import { FsError, type ErrorName } from './error.ts';
 import {
   formatEndpoint,
+  formatIp,
   isUnspecified,
   parseDestination,
   parseLocal,
@@ -9,9 +10,10 @@ import {
   type Endpoint,
   type Ip,
 } from './address.ts';
-import type { Names } from './names.ts';
+import type { Destination as Found, Lookups } from './lookups.ts';
 import type { Awaitable, Req } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
+import type { Naming } from '../policy/judge.ts';
 import type { Signal } from '../abort.ts';
 
 const DEFAULT_TTL = 255;
@@ -94,27 +96,32 @@ export function ipArgs(args: readonly string[], missing: ErrorName): Ip[] {
 /** The addresses that a destination stands for; one that is a name needs the right to ask for it. */
 export async function destinationsOf(
   { host }: Destination,
-  names: Names,
+  lookups: Lookups,
   caller: Caller,
   signal: Signal,
-): Promise<readonly Ip[]> {
-  return typeof host === 'string' ? names.destinations(host, caller, signal) : [host];
+): Promise<readonly Found[]> {
+  if (typeof host === 'string') return lookups.destinations(host, caller, signal);
+  return [{ ip: host, names: [], trusted: false }];
 }
+
+/** As it was asked for: `tcp!github.com!443` */
+export const destOf = (protocol: string, { host, port }: Destination): string =>
+  `${protocol}!${typeof host === 'string' ? host : formatIp(host)}!${port}`;
 
 /** Tries each address in turn; the last one's failure is the answer, and names the address. */
 export async function firstThatWorks<T>(
-  hosts: readonly Ip[],
+  hosts: readonly Found[],
   port: number,
   signal: Signal,
-  attempt: (to: Endpoint) => Promise<T>,
+  attempt: (to: Endpoint, naming: Naming) => Promise<T>,
 ): Promise<T> {
   let failure: unknown;
-  for (const ip of hosts) {
+  for (const { ip, ...naming } of hosts) {
     const to = { ip, port };
     try {
       // What a name resolved to is judged as an address: 0.0.0.0 is this machine to the kernel.
       if (isUnspecified(ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
-      return await attempt(to);
+      return await attempt(to, naming);
     } catch (error) {
       if (signal.aborted) throw error;
       failure = naming(error, to);

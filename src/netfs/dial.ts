@@ -10,17 +10,18 @@ import { childrenOf, DirHandle, isNoop, permissionChange, statOf } from './file.
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
-import { DIRECTORIES, qidPath } from './qid.ts';
+import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
 import type { Authority, Permissions } from '../policy/permissions.ts';
 
 const FILES = { dir: 0, address: 1 } as const;
 
 /** Walks until a qid is given again: nobody holds as many files. */
-const NUMBERS = 2 ** 26;
+const NUMBERS = MOST_SLOTS;
 
 export class DialDir implements DirNode {
   readonly parent: DirNode;
-  readonly qid: Qid = { type: QTDIR, vers: 0, path: qidPath(DIRECTORIES.dial, undefined, FILES.dir) };
+  readonly qid: Qid;
+  readonly qids: Qids;
   readonly permissions: Permissions;
   readonly since: number;
   /** A shell opens with O_CREAT: that a name is no address is no matter of permission. */
@@ -33,15 +34,15 @@ export class DialDir implements DirNode {
   constructor(
     parent: DirNode,
     protocols: ReadonlyMap<string, ProtocolDir>,
-    authority: Authority,
-    since: number,
+    { qids, authority, since }: { qids: Qids; authority: Authority; since: number },
   ) {
-    const { owner } = authority;
     this.parent = parent;
+    this.qids = qids;
+    this.qid = { type: QTDIR, vers: 0, path: qids.path(DIRECTORIES.dial, undefined, FILES.dir) };
     this.protocols = protocols;
     this.authority = authority;
     this.since = since;
-    this.permissions = { owner, gid: owner.gid, mode: 0o555 };
+    this.permissions = authority.file(0o555);
   }
 
   stat(): Stat {
@@ -54,7 +55,7 @@ export class DialDir implements DirNode {
 
   wstat(change: StatChange, req: Req): void {
     if (change.name !== undefined || change.length !== undefined) throw new FsError('Eperm');
-    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o777));
+    this.authority.change(req, this.permissions, permissionChange(change, 0o777));
   }
 
   /** `PROTOCOL!HOST!SERVICE` and what may follow; other names are not there. */
@@ -92,7 +93,7 @@ class DialFile implements Node {
     this.name = name;
     this.protocol = to.protocol;
     this.destination = to.destination;
-    this.qid = { type: QTFILE, vers: 0, path: qidPath(DIRECTORIES.dial, to.number, FILES.address) };
+    this.qid = { type: QTFILE, vers: 0, path: parent.qids.path(DIRECTORIES.dial, to.number, FILES.address) };
   }
 
   get permissions(): Permissions {

@@ -10,7 +10,8 @@ import type { Endpoint, Ip } from './address.ts';
 export interface Dialer {
   /** Connects. Aborted, it leaves nothing behind and throws the signal's reason. */
   connect(to: Endpoint, options: ConnectOptions, signal: Signal): Promise<Connection>;
-  announce(local: Endpoint): Promise<Listener>;
+  /** Calls of whom `admits` does not are refused, and nobody hears of them. */
+  announce(local: Endpoint, admits?: (remote: Endpoint) => boolean): Promise<Listener>;
   /** A socket for datagrams; bound to `options.local`, and connected to `remote` where there is one. */
   datagrams(remote: Endpoint | undefined, options: ConnectOptions): Datagrams;
   /** A port that is free on this address now, or the given one if it is; nothing is reserved. */

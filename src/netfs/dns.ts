@@ -6,9 +6,10 @@ import { parseIp } from './address.ts';
 import { domainOctets, reverseName } from './domain.ts';
 import { FsError } from './error.ts';
 import type { DirNode, Req } from './node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
+import { DIRECTORIES, ROOT_FILES, type Qids } from './qid.ts';
 import { QueryFile } from './query.ts';
-import { ALL, firstOf, typeName, typeNumber, type Resolver, type ResourceRecord } from './resolver.ts';
+import type { Lookups } from './lookups.ts';
+import { ALL, firstOf, typeName, typeNumber, type ResourceRecord } from './resolver.ts';
 import type { Authority } from '../policy/permissions.ts';
 
 /** Maxrequest of 9front's dns. */
@@ -23,10 +24,10 @@ const OWNERS_WORDS = /^(debug|dump|refresh|stats|target .*)$/;
 /** `since`: seconds since the epoch. */
 export function dnsFile(
   parent: DirNode,
-  { since, authority }: { since: number; authority: Authority },
-  resolver: Resolver,
+  { since, authority, qids }: { since: number; authority: Authority; qids: Qids },
+  lookups: Lookups,
 ): QueryFile {
-  const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES.dns);
+  const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES.dns);
   return new QueryFile(
     parent,
     'dns',
@@ -34,7 +35,7 @@ export function dnsFile(
     (bytes, req) => {
       const text = requestText(bytes);
       if (authority.isOwner(req.caller) && OWNERS_WORDS.test(text)) return [];
-      return answers(parseRequest(text), resolver, req);
+      return answers(parseRequest(text), lookups, req);
     },
     () => new FsError('Ednsbusy'),
   );
@@ -90,9 +91,11 @@ function quoting(error: 'Ednsrequest' | 'Ednstype', what: string, detail: string
 }
 
 /** The records of the type that was asked for, under the name that has them: aliases on the way are not shown. */
-async function answers(request: Request, resolver: Resolver, { signal, caller }: Req): Promise<string[]> {
+async function answers(request: Request, lookups: Lookups, { signal, caller }: Req): Promise<string[]> {
   const { type, ndb } = request;
-  const records = await lookUp(request, resolver, name => resolver.records(name, type, signal, caller));
+  const records = await lookUp(request, lookups, name =>
+    lookups.records(name, type, signal, caller, request.name),
+  );
   const shown = typeNumber(type) === ALL ? records : records.filter(record => record.type === type);
   return shown.map(ndb ? asAttributes : asLine);
 }
@@ -100,10 +103,10 @@ async function answers(request: Request, resolver: Resolver, { signal, caller }:
 /** A name of one label is looked for in the local domains, and by itself at last. */
 async function lookUp(
   { name }: Request,
-  resolver: Resolver,
+  lookups: Lookups,
   find: (name: string) => Promise<readonly ResourceRecord[]>,
 ): Promise<readonly ResourceRecord[]> {
-  const domains = name.includes('.') ? [] : (resolver.domains?.(name) ?? []);
+  const domains = name.includes('.') ? [] : lookups.domains(name);
   try {
     return await firstOf([...domains.map(domain => `${name}.${domain}`), name], find);
   } catch (error) {

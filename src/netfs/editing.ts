@@ -1,12 +1,14 @@
 /**
  * Files that people edit. What is written is kept with the open file and comes into force when close(2)
  * returns; whole lines are judged as they are written, since most programs do not look at what close
- * says. Readers see what is in force, an editor sees his own. Of two editors the last commit counts.
+ * says. Readers see what is in force, an editor sees his own. Of two editors the last commit counts; but who
+ * has read what is in force, by the file that he then writes, replaces that and nothing else: where another
+ * commit came between, his fails, and loses nothing.
  */
 import { FsError } from './error.ts';
 import { readText } from './handles.ts';
 import type { Handle, Node, OpenMode, Reply, Req } from './node.ts';
-import type { Caller } from '../policy/identity.ts';
+import type { Changer } from '../policy/permissions.ts';
 import type { Quota } from '../policy/quota.ts';
 
 /** What is edited. */
@@ -15,10 +17,16 @@ export interface Document {
   readonly content: Buffer;
   /** It has fewer bytes than this. */
   readonly limit: number;
-  /** Texts that are being edited. */
+  /** How often it was replaced. */
+  readonly version: number;
+  /** What the texts that are being edited take, in whatever `room` counts. */
   readonly editing: Quota;
-  /** Throws where the text says nothing that could be in force; line, column and reason are the detail. */
-  judge(text: Buffer): void;
+  room(text: Buffer): number;
+  /**
+   * Throws where the text says nothing that could be in force, or nothing that this editor may bring into
+   * force; line, column and reason are the detail.
+   */
+  judge(text: Buffer, editor: Changer): void;
   /** Puts a text that was judged into force. */
   commit(text: Buffer): void;
 }
@@ -30,22 +38,24 @@ export class EditHandle implements Handle {
   readonly node: Node;
   readonly stream = false;
   private readonly document: Document;
-  private readonly editor: Caller;
+  private readonly editor: Changer;
   /** Every write goes to the end, O_APPEND. */
   private readonly append: boolean;
   /** What this editor sees; undefined until he has changed something. */
   private text: Buffer | undefined;
-  /** The text takes room, of the editor's share. */
-  private takesRoom = false;
+  /** What the text takes of the editor's share. */
+  private room = 0;
+  /** The version of what he has read; undefined until he has. */
+  private seenVersion: number | undefined;
   /** What is to come into force: bytes at the next flush, a truncation alone when the file is closed. */
   private pending: 'nothing' | 'truncation' | 'bytes' = 'nothing';
   /** Somebody has closed a descriptor of it since it was truncated. */
   private wasFlushed = false;
 
-  constructor(node: Node, document: Document, mode: OpenMode, { caller }: Req) {
+  constructor(node: Node, document: Document, mode: OpenMode, { caller, privileged = false }: Req) {
     this.node = node;
     this.document = document;
-    this.editor = caller;
+    this.editor = { caller, privileged };
     this.append = mode.append === true;
     if (mode.truncate) this.truncate(0);
   }
@@ -55,11 +65,13 @@ export class EditHandle implements Handle {
   }
 
   read(offset: number, reply: Reply): number {
+    if (this.text === undefined) this.seenVersion = this.document.version;
     return readText(this.seen, offset, reply);
   }
 
   write(offset: number, data: Buffer): number {
     try {
+      this.mustBeWhatWasRead();
       this.keep(this.written(this.append ? this.seen.length : offset, data));
     } catch (error) {
       // The truncation was for what is refused: without it, what was there stays.
@@ -75,22 +87,30 @@ export class EditHandle implements Handle {
     const { start, end } = linesAround(text, offset, offset + data.length);
     try {
       // The others were judged when they were written.
-      this.document.judge(text.subarray(start, end));
+      this.document.judge(text.subarray(start, end), this.editor);
     } catch {
       // Of the whole text the error's line has its right number.
-      this.document.judge(text.subarray(0, end));
+      this.document.judge(text.subarray(0, end), this.editor);
     }
     return text;
   }
 
+  /** Only where nothing is put behind the end, wherever that is by then. */
+  private mustBeWhatWasRead(): void {
+    const { version } = this.document;
+    if (this.append || this.seenVersion === undefined || this.seenVersion === version) return;
+    throw new FsError('Echanged', `version ${this.seenVersion} was read, ${version} is there; open it again`);
+  }
+
   private keep(text: Buffer | undefined): void {
-    const room = text !== undefined && text.length > 0;
+    const room = text === undefined || text.length === 0 ? 0 : this.document.room(text);
     const { editing } = this.document;
-    if (room && !this.takesRoom && !editing.take(this.editor, 1)) {
-      throw new FsError('Enofids', `${this.editor.name} edits too many copies of this at once; close some`);
+    const { caller } = this.editor;
+    if (room > this.room && !editing.take(caller, room - this.room)) {
+      throw new FsError('Enofids', `${caller.name} edits too many copies of this at once; close some`);
     }
-    if (!room && this.takesRoom) editing.give(this.editor, 1);
-    this.takesRoom = room;
+    if (room < this.room) editing.give(caller, this.room - room);
+    this.room = room;
     this.text = text;
   }
 
@@ -106,7 +126,8 @@ export class EditHandle implements Handle {
   flush(): void {
     this.wasFlushed = true;
     if (this.pending !== 'bytes') return;
-    this.document.judge(this.seen);
+    this.mustBeWhatWasRead();
+    this.document.judge(this.seen, this.editor);
     this.commit();
   }
 
@@ -119,7 +140,8 @@ export class EditHandle implements Handle {
 
   private isSound(): boolean {
     try {
-      this.document.judge(this.seen);
+      this.mustBeWhatWasRead();
+      this.document.judge(this.seen, this.editor);
       return true;
     } catch {
       return false;
@@ -129,6 +151,7 @@ export class EditHandle implements Handle {
   private commit(): void {
     this.document.commit(this.seen);
     this.pending = 'nothing';
+    if (this.seenVersion !== undefined) this.seenVersion = this.document.version;
     // Who goes on writing goes on from here; who appends, from what is there by then.
     if (this.append) this.keep(undefined);
   }

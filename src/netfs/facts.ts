@@ -5,7 +5,7 @@ import { numberedInterfaces } from './interfaces.ts';
 import { formatRoutes } from './iproute.ts';
 import { selvesOf } from './ipselftab.ts';
 import type { DirNode } from './node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
+import { DIRECTORIES, ROOT_FILES, type Qids } from './qid.ts';
 import { sharedText } from './sharedtext.ts';
 import { TextFile } from './textfile.ts';
 import type { Caller } from '../policy/identity.ts';
@@ -20,9 +20,9 @@ const TEXTS = {
 export function factFile(
   root: DirNode,
   name: keyof typeof TEXTS,
-  { facts, owner, since }: { facts: HostFacts; owner: Caller; since: number },
+  { facts, owner, since, qids }: { facts: HostFacts; owner: Caller; since: number; qids: Qids },
 ): TextFile {
-  const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES[name]);
+  const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES[name]);
   return new TextFile(
     root,
     name,

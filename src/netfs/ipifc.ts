@@ -10,12 +10,13 @@ import { numberedInterfaces, type NumberedInterfaces } from './interfaces.ts';
 import { formatAddr, formatLocal, formatStatus } from './ipifctext.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, Qid, Req, Stat } from './node.ts';
-import { DIRECTORIES, qidPath } from './qid.ts';
+import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
 import { TextFile } from './textfile.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
 
 export interface IpifcOptions {
+  readonly qids: Qids;
   readonly owner: Caller;
   /** Seconds since the epoch. */
   readonly since: number;
@@ -32,25 +33,27 @@ const FILES = { dir: 0, clone: 1, stats: 2 } as const;
 /** A position that no interface's number reaches. */
 const BEHIND_ALL = 2 ** 30;
 
-const pathOf = (slot: number | undefined, file: number): number => qidPath(DIRECTORIES.ipifc, slot, file);
+const pathOf = (qids: Qids, slot: number | undefined, file: number): number =>
+  qids.path(DIRECTORIES.ipifc, slot, file);
 
 const permissionsOf = (owner: Caller, mode: number): Permissions => ({ owner, gid: owner.gid, mode });
 
 export class IpifcDir implements DirNode {
   readonly parent: DirNode;
   readonly options: IpifcOptions;
-  readonly qid: Qid = { type: QTDIR, vers: 0, path: pathOf(undefined, FILES.dir) };
+  readonly qid: Qid;
   readonly permissions: Permissions;
   private readonly clone: Node;
   private readonly stats: Node;
 
   constructor(parent: DirNode, options: IpifcOptions) {
-    const { owner, since } = options;
+    const { owner, since, qids } = options;
     this.parent = parent;
     this.options = options;
+    this.qid = { type: QTDIR, vers: 0, path: pathOf(qids, undefined, FILES.dir) };
     this.permissions = permissionsOf(owner, 0o555);
     this.clone = new IpifcClone(this);
-    const path = pathOf(undefined, FILES.stats);
+    const path = pathOf(qids, undefined, FILES.stats);
     this.stats = new TextFile(this, 'stats', { path, owner, since }, () => options.stats());
   }
 
@@ -112,7 +115,7 @@ const NUMBER = /^(0|[1-9]\d{0,8})$/;
 const PLAIN = /^[^\s'\p{C}]+$/u;
 
 /** Slots of directories that are walked to by an interface's name, by its index; below them are the numbers. */
-const NAMED = 2 ** 26;
+const NAMED = (MOST_SLOTS + 1) / 2;
 
 function canBeNamed({ name, index }: Interface): boolean {
   return !NUMBER.test(name) && name !== 'clone' && name !== 'stats' && PLAIN.test(name) && index < NAMED - 1;
@@ -149,7 +152,7 @@ class InterfaceDir implements DirNode {
     this.parent = parent;
     this.name = name;
     this.slot = slot;
-    this.qid = { type: QTDIR, vers: 0, path: pathOf(slot, 0) };
+    this.qid = { type: QTDIR, vers: 0, path: pathOf(parent.options.qids, slot, 0) };
     this.permissions = permissionsOf(parent.options.owner, 0o555);
   }
 
@@ -173,7 +176,7 @@ class InterfaceDir implements DirNode {
 
   private fileOf(name: string, kind: FileKind): Node {
     const { owner, since } = this.parent.options;
-    const path = pathOf(this.slot, kind.file);
+    const path = pathOf(this.parent.options.qids, this.slot, kind.file);
     return new TextFile(this, name, { path, owner, since }, () => kind.text(this.interface(), this));
   }
 
@@ -187,7 +190,7 @@ class InterfaceDir implements DirNode {
 /** None can be made. */
 class IpifcClone implements Node {
   readonly parent: DirNode;
-  readonly qid: Qid = { type: QTFILE, vers: 0, path: pathOf(undefined, FILES.clone) };
+  readonly qid: Qid;
   readonly permissions: Permissions;
   private readonly since: number;
 

@@ -7,6 +7,8 @@ import { isNoop } from './file.ts';
 import { GuardedHandle } from './handles.ts';
 import { isDir, type Awaitable, type DirNode, type Handle, type Node } from './node.ts';
 import type { OpenMode, Req, StatChange } from './node.ts';
+import { realmOf, type Realm } from './realm.ts';
+import { sameCaller, type Caller } from '../policy/identity.ts';
 import { R, W, X, type Authority } from '../policy/permissions.ts';
 
 /** What `then` gives: the result of `next`, at once when the value is there at once. */
@@ -14,14 +16,27 @@ export function then<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
+export interface MountOptions {
+  /**
+   * A part of it may be mounted somewhere else (mount --bind), and nothing tells who comes in there from
+   * who comes by the whole. So whoever a view was made for is taken to be inside it.
+   */
+  readonly shared?: boolean;
+}
+
 /** A tree as one attach sees it: nothing above `root` can be reached. */
 export class Mount {
   readonly root: DirNode;
   private readonly authority: Authority;
+  private readonly options: MountOptions;
+  /** Where the root is; undefined of a tree without realms. */
+  private readonly own: Realm | undefined;
 
-  constructor(root: DirNode, authority: Authority) {
+  constructor(root: DirNode, authority: Authority, options: MountOptions = {}) {
     this.root = root;
     this.authority = authority;
+    this.options = options;
+    this.own = realmOf(root);
   }
 
   /** The same tree from a directory on, named by a path such as `tcp/3`; empty, `/` and `0` are all of it. */
@@ -31,7 +46,7 @@ export class Mount {
     const step = (dir: Node, i: number): Awaitable<Mount> => {
       if (i < names.length) return then(this.walk(dir, names[i]!, req), node => step(node, i + 1));
       if (!isDir(dir)) throw new FsError('Enotdir');
-      return dir === this.root ? this : new Mount(dir, this.authority);
+      return dir === this.root ? this : new Mount(dir, this.authority, this.options);
     };
     return step(this.root, 0);
   }
@@ -57,6 +72,7 @@ export class Mount {
     if (isDir(node) && mode.write) throw new FsError('Eisdir');
     // open(5), open(2): a truncation is a write.
     this.permit(node, (mode.read ? R : 0) | (mode.write || mode.truncate ? W : 0), req);
+    this.enter(node, req);
     return then(node.open(mode, req), handle =>
       mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
     );
@@ -74,6 +90,7 @@ export class Mount {
     // truncate(2), stat(5): a length is written, even where it changes nothing.
     if (change.length !== undefined && !isDir(node)) this.permit(node, W, req);
     if (node.wstat === undefined) throw new FsError(change.name === undefined ? 'Enotowner' : 'Eperm');
+    this.enter(node, req);
     return node.wstat(change, req);
   }
 
@@ -95,7 +112,29 @@ export class Mount {
   }
 
   private permit(node: Node, need: number, req: Req): void {
-    if (!this.authority.allows(req.caller, node.permissions, need)) throw new FsError('Eperm');
+    const authority = this.enter(node, req)?.authority ?? this.authority;
+    if (!authority.allows(req.caller, node.permissions, need, req.privileged)) throw new FsError('Eperm');
+  }
+
+  /** The realm of a file, which must be alive; the request is told what its caller is there. */
+  private enter(node: Node, req: Req): Realm | undefined {
+    const realm = realmOf(node);
+    if (realm?.alive === false) throw new FsError('Enonexist', 'the view has ended');
+    req.privileged = this.governs(realm, req.caller);
+    return realm;
+  }
+
+  /**
+   * In the server's own /net its owner does. In a view nobody does who is inside; from outside its maker, and
+   * whoever governs where it was made.
+   */
+  private governs(realm: Realm | undefined, caller: Caller): boolean {
+    if (realm === undefined || realm === this.own) return (realm?.authority ?? this.authority).isOwner(caller);
+    if (this.options.shared === true && sameCaller(caller, realm.user)) return false;
+    for (let at: Realm | undefined = realm; at !== undefined && at !== this.own; at = at.above) {
+      if (sameCaller(caller, at.maker)) return true;
+    }
+    return this.own?.authority.isOwner(caller) === true;
   }
 
   private isRoot(node: Node): boolean {

@@ -1,14 +1,13 @@
 /**
- * Names as this /net knows them: what its own database says, or else what the host finds. Who asks for
- * a name, by whatever file, needs to be one who may read and write the file dns.
+ * Names as this /net knows them: what its own database says, or else what the host finds. Who may ask is
+ * said by lookups.ts.
  */
-import { abortable, type Signal } from '../abort.ts';
+import type { Signal } from '../abort.ts';
 import { formatIp, parseIp, type Ip } from './address.ts';
 import { FsError } from './error.ts';
 import { isNetwork, valuesOf, type Database } from './ndb/database.ts';
 import type { Entry } from './ndb/parse.ts';
 import {
-  isMissing,
   typeName,
   typeNumber,
   type HostAddress,
@@ -17,10 +16,8 @@ import {
 } from './resolver.ts';
 import { domainKey, isLocalhost, isRooted, reverseAddress, reverseName } from './domain.ts';
 import type { Caller } from '../policy/identity.ts';
-import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
 
 export interface NamesOptions {
-  readonly authority: Authority;
   /** The database as it is now. */
   readonly database: () => Database;
   /** Knows what the database does not. */
@@ -33,50 +30,15 @@ const MOST_ALIASES = 8;
 /** Domains of the database that a short name is looked for in: resolv.conf(5) has as many. */
 const MOST_DOMAINS = 6;
 
-/** Addresses of a name that a connect tries: cs(8) gives as many. */
-export const MOST_ADDRESSES = 20;
-
 /** What an editable file says is true until it is edited. */
 const TTL = Infinity;
 
 export class Names implements Resolver {
-  /** The file dns, whose permissions are the right to ask for names. */
-  file: { readonly permissions: Permissions };
   private readonly options: NamesOptions;
 
   constructor(options: NamesOptions) {
     this.options = options;
-    const { owner } = options.authority;
-    this.file = { permissions: { owner, gid: owner.gid, mode: 0o600 } };
   }
-
-  mayAsk(caller: Caller): boolean {
-    return this.options.authority.allows(caller, this.file.permissions, R | W);
-  }
-
-  /** Eperm for who may not ask for names. */
-  check(caller: Caller): void {
-    if (this.mayAsk(caller)) return;
-    throw new FsError('Eperm', 'names need read and write permission on dns; an address does not');
-  }
-
-  /** The addresses of a host for somebody who asks; errors as of `addresses`, and Eperm. */
-  async lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
-    this.check(caller);
-    return abortable(this.addresses(name, signal, caller), signal);
-  }
-
-  /** Where a connect to a host may go, for somebody who asks. Errors: Enotrans, Edns, Eperm. */
-  async destinations(name: string, caller: Caller, signal: Signal): Promise<readonly Ip[]> {
-    try {
-      const found = await this.lookup(name, caller, signal);
-      return found.slice(0, MOST_ADDRESSES).map(({ ip }) => ip);
-    } catch (error) {
-      throw isMissing(error) ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;
-    }
-  }
-
-  // ---- Resolver -----------------------------------------------------------------------------------
 
   async records(
     name: string,
@@ -131,7 +93,7 @@ export class Names implements Resolver {
     const entries = this.entriesOf(name);
     const found = [...new Set(entries.flatMap(ipsOf))].flatMap(value => parseIp(value) ?? []);
     if (found.length > 0) {
-      return found.sort((a, b) => a.family - b.family).map(ip => ({ ip, ttl: TTL }));
+      return found.sort((a, b) => a.family - b.family).map(ip => ({ ip, ttl: TTL, own: true }));
     }
     const alias = entries.flatMap(entry => valuesOf(entry, 'cname'))[0];
     if (alias === undefined) return ask(name);

@@ -6,6 +6,7 @@ import type { Signal, Watch } from '../abort.ts';
 import type { ErrorName } from './error.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Permissions } from '../policy/permissions.ts';
+import type { Realm } from './realm.ts';
 
 export type Awaitable<T> = T | Promise<T>;
 
@@ -60,6 +61,8 @@ export interface OpenMode {
 export interface Req {
   readonly caller: Caller;
   readonly signal: Signal;
+  /** Here he passes like root on Unix. The mount says so, anew for each file that it is asked for. */
+  privileged?: boolean;
   /** Eagain instead of waiting for bytes, for room or for a call: O_NONBLOCK of open(2). */
   readonly nonblocking?: boolean;
 }
@@ -114,6 +117,8 @@ export interface Node {
 }
 
 export interface DirNode extends Node {
+  /** Of the top of a /net: what rules in it. */
+  readonly realm?: Realm;
   /** The file of that name, or undefined. `.` and `..` are the door's. */
   walk(name: string, req: Req): Awaitable<Node | undefined>;
   /** Its files from a position on, in the order of their positions. */

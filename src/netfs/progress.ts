@@ -64,9 +64,9 @@ export class Progress {
     }
   }
 
-  /** Whatever was begun or reached is over; an attempt that waits fails with i/o on hungup channel. */
-  end(why: string): void {
-    this.attempt?.abort(new FsError('Ehungup', why));
+  /** Whatever was begun or reached is over; an attempt that waits fails with this. */
+  end(why: FsError): void {
+    this.attempt?.abort(why);
     if (this.phase !== 'Idle') this.phase = 'Finished';
   }
 

@@ -4,12 +4,14 @@ import { WaitQueue, type Signal } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Conversation, Keeper } from './conversation.ts';
 import { NumberPool } from './numbers.ts';
+import type { Qids } from './qid.ts';
 
 export interface ProtocolOptions {
   /** `tcp` */
   readonly name: string;
   /** Distinguishes the protocols' qids: 1, 2, 3 ... */
   readonly index: number;
+  readonly qids: Qids;
   /** The server's owner, who owns what nobody uses. */
   readonly owner: Caller;
   /** The most conversations at a time; past it `no free devices`. */
@@ -33,6 +35,10 @@ export class Protocol implements Keeper {
 
   constructor(options: ProtocolOptions) {
     this.options = options;
+  }
+
+  get name(): string {
+    return this.options.name;
   }
 
   get owner(): Caller {

@@ -6,7 +6,6 @@ import { TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { Protocol } from './protocol.ts';
-import { qidPath } from './qid.ts';
 import { R, W, X, type Authority, type Permissions } from '../policy/permissions.ts';
 import type { Caller } from '../policy/identity.ts';
 
@@ -28,11 +27,14 @@ export class ProtocolDir implements DirNode {
   readonly qid: Qid;
   readonly permissions: Permissions;
   readonly since: number;
+  private readonly above: { readonly dir: ProtocolDir; readonly maker: Caller } | undefined;
   private readonly clone: CloneFile;
   private readonly stats: StatsFile;
 
-  constructor(parent: DirNode, protocol: Protocol, authority: Authority) {
+  /** In a view, `above` is the directory outside it, and whoever made the view: he needs to be one who may, too. */
+  constructor(parent: DirNode, protocol: Protocol, authority: Authority, above?: ProtocolDir['above']) {
     this.parent = parent;
+    this.above = above;
     this.protocol = protocol;
     this.authority = authority;
     this.since = protocol.now();
@@ -43,12 +45,12 @@ export class ProtocolDir implements DirNode {
   }
 
   qidOf(file: keyof typeof FILES, type: number): Qid {
-    return { type, vers: 0, path: qidPath(this.protocol.options.index, undefined, FILES[file].file) };
+    const { qids, index } = this.protocol.options;
+    return { type, vers: 0, path: qids.path(index, undefined, FILES[file].file) };
   }
 
   permissionsOf(file: keyof typeof FILES): Permissions {
-    const { owner } = this.authority;
-    return { owner, gid: owner.gid, mode: FILES[file].mode };
+    return this.authority.file(FILES[file].mode);
   }
 
   stat(): Stat {
@@ -61,7 +63,7 @@ export class ProtocolDir implements DirNode {
 
   wstat(change: StatChange, req: Req): void {
     if (change.name !== undefined || change.length !== undefined) throw new FsError('Eperm');
-    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o777));
+    this.authority.change(req, this.permissions, permissionChange(change, 0o777));
   }
 
   walk(name: string): Node | undefined {
@@ -83,6 +85,13 @@ export class ProtocolDir implements DirNode {
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
   checkClone(caller: Caller): void {
     if (!this.authority.allows(caller, this.clone.permissions, R | W)) throw new FsError('Eperm');
+    this.above?.dir.checkWay(this.above.maker);
+  }
+
+  /** Who comes by another way needs what he would need on this one. */
+  private checkWay(caller: Caller): void {
+    if (!this.authority.allows(caller, this.permissions, X)) throw new FsError('Eperm');
+    this.checkClone(caller);
   }
 
   get clonePermissions(): Permissions {
@@ -95,8 +104,7 @@ export class ProtocolDir implements DirNode {
    * conversation.
    */
   async dial(destination: string, req: Req): Promise<Handle> {
-    if (!this.authority.allows(req.caller, this.permissions, X)) throw new FsError('Eperm');
-    this.checkClone(req.caller);
+    this.checkWay(req.caller);
     const conversation = this.protocol.allocate(req.caller);
     conversation.retain();
     try {
@@ -137,7 +145,7 @@ class CloneFile implements Node {
   wstat(change: StatChange, req: Req): void {
     if (isNoop(change)) return;
     if (change.name !== undefined) throw new FsError('Eperm');
-    this.parent.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+    this.parent.authority.change(req, this.permissions, permissionChange(change, 0o666));
   }
 }
 

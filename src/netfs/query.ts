@@ -53,7 +53,7 @@ export class QueryFile implements Node {
     this.parent = parent;
     this.name = name;
     this.qid = { type: QTFILE, vers: 0, path };
-    this.permissions = { owner: authority.owner, gid: authority.owner.gid, mode: 0o600 };
+    this.permissions = authority.file(0o600);
     this.since = since;
     this.authority = authority;
     this.ask = ask;
@@ -71,7 +71,7 @@ export class QueryFile implements Node {
   wstat(change: StatChange, req: Req): void {
     if (isNoop(change)) return;
     if (change.name !== undefined) throw new FsError('Eperm');
-    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+    this.authority.change(req, this.permissions, permissionChange(change, 0o666));
   }
 }
 

@@ -23,6 +23,10 @@ export interface ResourceRecord {
 export interface HostAddress {
   readonly ip: Ip;
   readonly ttl: number;
+  /** The name in full under which it was found, where that is not the one that was asked for. */
+  readonly name?: string;
+  /** This machine's own files say so: no stranger. */
+  readonly own?: boolean;
 }
 
 /**

@@ -1,28 +1,53 @@
-/** The top of the tree: /net. */
+/** The top of a tree: /net, and that of a view. */
 import { childrenOf, DirHandle, statOf } from './file.ts';
-import { QTDIR, type Child, type DirNode, type Handle, type Node, type Req, type Stat } from './node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from './qid.ts';
-import type { Authority, Permissions } from '../policy/permissions.ts';
+import { QTDIR } from './node.ts';
+import type { Child, DirNode, Handle, Node, Qid, Req, Stat } from './node.ts';
+import { DIRECTORIES, ROOT_FILES, type Qids } from './qid.ts';
+import type { Realm } from './realm.ts';
+import type { Permissions } from '../policy/permissions.ts';
+
+export interface RootOptions {
+  readonly qids: Qids;
+  readonly permissions: Permissions;
+  /** Seconds since the epoch. */
+  readonly since: number;
+  /** Absent: a tree with no views. */
+  readonly realm?: Realm;
+  /** Where a view is listed, and as what: by default it is the top of all. */
+  readonly place?: { readonly parent: DirNode; name(): string };
+}
 
 export class RootDir implements DirNode {
-  readonly qid = { type: QTDIR, vers: 0, path: qidPath(DIRECTORIES.root, undefined, ROOT_FILES.dir) };
-  readonly parent: DirNode = this;
+  readonly qid: Qid;
+  readonly parent: DirNode;
   readonly permissions: Permissions;
-  private readonly since: number;
-  private readonly files: readonly Node[];
-  private readonly byName: ReadonlyMap<string, Node>;
+  readonly realm?: Realm;
+  private readonly options: RootOptions;
+  private readonly make: (root: DirNode) => readonly Node[];
+  private made: readonly Node[] | undefined;
+  private byName: ReadonlyMap<string, Node> = new Map();
 
-  /** `make` makes the files, in the order in which they are listed; `since`: seconds since the epoch. */
-  constructor(authority: Authority, since: number, make: (root: DirNode) => readonly Node[]) {
-    const { owner } = authority;
-    this.permissions = { owner, gid: owner.gid, mode: 0o555 };
-    this.since = since;
-    this.files = make(this);
-    this.byName = new Map(this.files.map(file => [file.stat().name, file]));
+  /** `make` makes the files, in the order in which they are listed, when somebody looks for the first time. */
+  constructor(options: RootOptions, make: (root: DirNode) => readonly Node[]) {
+    const { realm, permissions, place, qids } = options;
+    this.options = options;
+    this.qid = { type: QTDIR, vers: 0, path: qids.path(DIRECTORIES.root, undefined, ROOT_FILES.dir) };
+    this.parent = place?.parent ?? this;
+    this.permissions = permissions;
+    if (realm !== undefined) this.realm = realm;
+    this.make = make;
+  }
+
+  private get files(): readonly Node[] {
+    if (this.made === undefined) {
+      this.made = this.make(this);
+      this.byName = new Map(this.made.map(file => [file.stat().name, file]));
+    }
+    return this.made;
   }
 
   stat(): Stat {
-    return statOf(this, '/', this.since);
+    return statOf(this, this.options.place?.name() ?? '/', this.options.since);
   }
 
   open(): Handle {
@@ -30,10 +55,10 @@ export class RootDir implements DirNode {
   }
 
   walk(name: string): Node | undefined {
-    return this.byName.get(name);
+    return this.files.length > 0 ? this.byName.get(name) : undefined;
   }
 
   children(_req: Req, from: number): Iterable<Child> {
-    return childrenOf(this.files, from);
+    return childrenOf(this.realm?.alive === false ? [] : this.files, from);
   }
 }

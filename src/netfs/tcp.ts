@@ -7,6 +7,7 @@ import {
   boundEnd,
   connectEnds,
   destinationsOf,
+  destOf,
   firstThatWorks,
   integer,
   ipArgs,
@@ -18,14 +19,16 @@ import {
 } from './ctlargs.ts';
 import type { Connection, Dialer, Listener, SocketOptions, TcpState } from './dialer.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
-import type { Names } from './names.ts';
+import type { Attempt, Gate } from './gate.ts';
+import type { Lookups } from './lookups.ts';
 import { Progress } from './progress.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Watch } from '../abort.ts';
 
 export interface TcpOptions {
   readonly dialer: Dialer;
-  readonly names: Names;
+  readonly gate: Gate;
+  readonly lookups: Lookups;
   /** Whether the server itself listens there: it never dials its own doors. */
   isOwnListener(at: Endpoint): Promise<boolean>;
   readonly counters: TcpCounters;
@@ -49,6 +52,8 @@ export class TcpConversation extends Conversation {
   private readonly progress = new Progress();
   private connection: Connection | undefined;
   private listener: Listener | undefined;
+  /** For whom its callers are judged. */
+  private announcer: Caller | undefined;
   private bound: Endpoint | undefined;
   private socketOptions = DEFAULT_OPTIONS;
   private eofs = 0;
@@ -68,15 +73,26 @@ export class TcpConversation extends Conversation {
   async connect(args: readonly string[], req: Req): Promise<void> {
     await this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'tcp');
-      const hosts = await destinationsOf(to, this.tcp.names, req.caller, signal);
+      const hosts = await destinationsOf(to, this.tcp.lookups, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
-      const connection = await firstThatWorks(hosts, to.port, signal, async end => {
+      const dest = destOf('tcp', to);
+      await firstThatWorks(hosts, to.port, signal, async (end, naming) => {
         this.remote = end;
         await this.mustBeForeign(end);
-        return this.tcp.dialer.connect(end, options, signal);
+        const attempt = { verb: 'connect', protocol: 'tcp', dest, ...end, ...naming } as const;
+        const pass = this.admit(this.tcp.gate, attempt, req.caller);
+        try {
+          const connection = await this.tcp.dialer.connect(end, options, signal);
+          // The rules may have changed while it was made.
+          if (pass.revoked !== undefined) connection.reset();
+          pass.check();
+          this.tcp.counters.activeOpens++;
+          this.established(connection);
+        } catch (error) {
+          pass.end(0, 0, (error as Error).message);
+          throw error;
+        }
       });
-      this.tcp.counters.activeOpens++;
-      this.established(connection);
     });
   }
 
@@ -90,18 +106,34 @@ export class TcpConversation extends Conversation {
     await this.progress.run(this, 'Announcing', req, async signal => {
       if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
       const local = announcedEnd(args[0]!, 'tcp', req.caller.uid === this.tree.owner.uid);
-      const listener = await this.tcp.dialer.announce(local).catch((error: unknown) => {
+      const dest = `tcp!${formatEndpoint(local)}`;
+      const attempt = { verb: 'announce', protocol: 'tcp', dest, ...local } as const;
+      const pass = this.admit(this.tcp.gate, attempt, req.caller);
+      this.announcer = req.caller;
+      const admits = (remote: Endpoint): boolean => this.mayCall(remote);
+      const listener = await this.tcp.dialer.announce(local, admits).catch((error: unknown) => {
+        pass.end(0, 0, (error as Error).message);
         throw naming(error, local);
       });
-      if (signal.aborted) {
+      if (signal.aborted || pass.revoked !== undefined) {
         listener.close();
-        throw signal.reason;
+        throw pass.revoked ?? signal.reason;
       }
       this.listener = listener;
       this.local = listener.local;
       this.remote = UNSET;
       this.progress.phase = 'Announced';
     });
+  }
+
+  /** Whether a remote may call; it is heard of by nobody if not. */
+  private mayCall(remote: Endpoint): boolean {
+    return this.tcp.gate.lets(this.callBy(remote), this.announcer!, this.place);
+  }
+
+  private callBy(remote: Endpoint): Attempt {
+    const dest = `tcp!${formatEndpoint(remote)}`;
+    return { verb: 'accept', protocol: 'tcp', dest, ip: remote.ip, port: this.local.port };
   }
 
   /** Also for a call that a listen took. */
@@ -122,15 +154,15 @@ export class TcpConversation extends Conversation {
   }
 
   /** RST to the peer; whatever waits is woken. */
-  hangup(): void {
-    this.progress.end('hangup was written to ctl');
+  hangup(why = new FsError('Ehungup', 'hangup was written to ctl')): void {
+    this.progress.end(why);
     this.connection?.reset();
     this.listener?.close();
   }
 
   /** FIN to the peer; the files stay open. */
   finish(): void {
-    this.progress.end('close was written to ctl');
+    this.progress.end(new FsError('Ehungup', 'close was written to ctl'));
     this.connection?.close();
     this.listener?.close();
   }
@@ -193,26 +225,36 @@ export class TcpConversation extends Conversation {
 
   async listen(req: Req): Promise<Conversation> {
     this.mustBeAnnounced();
-    if (req.nonblocking === true && !this.listener!.poll(undefined)) throw new FsError('Eagain');
     if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
     this.retain();
     try {
-      const connection = await this.listener!.accept(req.signal);
-      return this.accepted(connection);
+      for (;;) {
+        if (req.nonblocking === true && !this.listener!.poll(undefined)) throw new FsError('Eagain');
+        const call = this.accepted(await this.listener!.accept(req.signal));
+        if (call !== undefined) return call;
+      }
     } finally {
       this.release();
     }
   }
 
-  private accepted(connection: Connection): TcpConversation {
+  /** Undefined where the caller may not call any more, as he might when he came. */
+  private accepted(connection: Connection): TcpConversation | undefined {
     // The last number may have been taken while the listen waited.
     if (!this.tree.hasRoom()) {
       this.listener!.giveBack(connection);
       throw new FsError('Enodev', 'the call waits until a conversation is free');
     }
     const call = this.tree.allocate(this.permissions.owner) as TcpConversation;
-    call.established(connection);
     call.retain();
+    try {
+      call.admit(this.tcp.gate, this.callBy(connection.remote), this.announcer!);
+    } catch {
+      connection.reset();
+      call.release();
+      return undefined;
+    }
+    call.established(connection);
     this.tcp.counters.passiveOpens++;
     return call;
   }

@@ -13,13 +13,15 @@ export class TextFile implements Node {
   private readonly name: string;
   private readonly since: number;
   private readonly make: () => string | Buffer;
+  private readonly length: () => number;
 
-  /** `path` is the qid's; `since` in seconds since the epoch. */
+  /** `path` is the qid's; `since` in seconds since the epoch; `length`, of what has one, in bytes. */
   constructor(
     parent: DirNode,
     name: string,
     { path, owner, since }: { path: number; owner: Caller; since: number },
     make: () => string | Buffer,
+    length: () => number = () => 0,
   ) {
     this.parent = parent;
     this.name = name;
@@ -27,10 +29,11 @@ export class TextFile implements Node {
     this.permissions = { owner, gid: owner.gid, mode: 0o444 };
     this.since = since;
     this.make = make;
+    this.length = length;
   }
 
   stat(): Stat {
-    return statOf(this, this.name, this.since);
+    return { ...statOf(this, this.name, this.since), length: this.length() };
   }
 
   open(mode: OpenMode): Handle {

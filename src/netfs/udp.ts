@@ -4,13 +4,14 @@
  * new remote is a call to be listened for.
  */
 import { FsError } from './error.ts';
-import { UNSET, type Endpoint } from './address.ts';
+import { formatEndpoint, UNSET, type Endpoint } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
   boundEnd,
   connectEnds,
   destinationsOf,
+  destOf,
   firstThatWorks,
   naming,
   obey,
@@ -19,10 +20,12 @@ import {
   type Verbs,
 } from './ctlargs.ts';
 import type { Datagram, DatagramRoute, Datagrams, Dialer, SocketOptions } from './dialer.ts';
-import type { Names } from './names.ts';
+import type { Attempt, Gate } from './gate.ts';
+import type { Lookups } from './lookups.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import { Progress } from './progress.ts';
 import { Readers } from './readers.ts';
+import { Remotes } from './remotes.ts';
 import { Calls, type Call } from './udpcalls.ts';
 import type { UdpCounters } from './udpcounters.ts';
 import { Groups, type Joining } from './udpgroups.ts';
@@ -34,11 +37,15 @@ import { Watchers, type Watch } from '../abort.ts';
 
 export interface UdpOptions {
   readonly dialer: Dialer;
-  readonly names: Names;
+  readonly gate: Gate;
+  readonly lookups: Lookups;
   readonly counters: UdpCounters;
   /** Bytes that calls keep. */
   readonly kept: Quota;
 }
+
+/** Datagrams that are looked at before others get their turn. */
+const BATCH = 256;
 
 export class UdpConversation extends Conversation {
   override readonly datagrams = true;
@@ -48,6 +55,9 @@ export class UdpConversation extends Conversation {
   private socket: Datagrams | undefined;
   /** The calls of an announced conversation, once somebody listens. */
   private calls: Calls | undefined;
+  /** With whom an announced one may speak. */
+  private remotes: Remotes | undefined;
+  private announcer: Caller | undefined;
   private isCall = false;
   private headers = false;
   private heeding = true;
@@ -75,19 +85,23 @@ export class UdpConversation extends Conversation {
   connect(args: readonly string[], req: Req): Promise<void> {
     return this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'udp');
-      const hosts = await destinationsOf(to, this.udp.names, req.caller, signal);
+      const hosts = await destinationsOf(to, this.udp.lookups, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
-      const socket = await firstThatWorks(hosts, to.port, signal, async end => {
+      const dest = destOf('udp', to);
+      await firstThatWorks(hosts, to.port, signal, (end, naming) => {
         if (signal.aborted) throw signal.reason;
         this.remote = end;
-        return this.udp.dialer.datagrams(end, options);
+        const attempt = { verb: 'connect', protocol: 'udp', dest, ...end, ...naming } as const;
+        const pass = this.admit(this.udp.gate, attempt, req.caller);
+        try {
+          this.opened(this.udp.dialer.datagrams(end, options));
+          this.progress.phase = 'Connected';
+        } catch (error) {
+          pass.end(0, 0, (error as Error).message);
+          throw error;
+        }
+        return Promise.resolve();
       });
-      if (signal.aborted) {
-        socket.close();
-        throw signal.reason;
-      }
-      this.opened(socket);
-      this.progress.phase = 'Connected';
     });
   }
 
@@ -95,11 +109,21 @@ export class UdpConversation extends Conversation {
     return this.progress.run(this, 'Announcing', req, () => {
       if (args.length !== 1) throw new FsError('Eannounceargs', 'write announce [IP!]PORT');
       const local = announcedEnd(args[0]!, 'udp', req.caller.uid === this.tree.owner.uid);
+      const dest = `udp!${formatEndpoint(local)}`;
+      const pass = this.admit(
+        this.udp.gate,
+        { verb: 'announce', protocol: 'udp', dest, ...local },
+        req.caller,
+      );
       try {
         this.opened(this.udp.dialer.datagrams(undefined, { ...this.socketOptions, local }));
       } catch (error) {
+        pass.end(0, 0, (error as Error).message);
         throw naming(error, local);
       }
+      const { gate } = this.udp;
+      this.announcer = req.caller;
+      this.remotes = new Remotes({ gate, caller: req.caller, place: this.place, port: this.local.port });
       this.progress.phase = 'Announced';
       return Promise.resolve();
     });
@@ -145,8 +169,8 @@ export class UdpConversation extends Conversation {
   }
 
   /** Whatever waits is woken, and nothing more comes or goes. */
-  hangup(): void {
-    this.progress.end('hangup was written to ctl');
+  hangup(why = new FsError('Ehungup', 'hangup was written to ctl')): void {
+    this.progress.end(why);
     this.closeSocket();
     this.readers.fail(new FsError('Ehungup'));
     this.sending.fail(new FsError('Ehungup'));
@@ -217,13 +241,23 @@ export class UdpConversation extends Conversation {
   private take(reply: Reply): number | undefined {
     // headers may have been written while it waited.
     this.checkRoom(reply);
-    const datagram = this.receive();
+    const datagram = this.receiveAdmitted();
     if (datagram === undefined && this.failure !== undefined) throw this.failure;
     if (datagram === undefined) return undefined;
     this.udp.counters.datagramsIn++;
     return this.headers
       ? withHeader(datagram, this.local.port, reply)
       : datagram.bytes.copy(reply.room(datagram.bytes.length));
+  }
+
+  /** What comes from whom its reader may not hear is dropped; and others get their turn, too. */
+  private receiveAdmitted(): Datagram | undefined {
+    for (let tries = 0; tries < BATCH; tries++) {
+      const datagram = this.receive();
+      if (datagram === undefined || this.remotes?.mayHear(datagram.from) !== false) return datagram;
+      this.udp.counters.drops++;
+    }
+    return undefined;
   }
 
   /** An error comes before the datagrams that are there, and is kept for when they are read. */
@@ -273,6 +307,7 @@ export class UdpConversation extends Conversation {
     }
     if (this.failure !== undefined) throw this.failure;
     const route = this.headers ? routeOf(data) : undefined;
+    if (route !== undefined) this.remotes?.mustReach(route.to);
     const payload = this.headers ? data.subarray(HEADER) : data;
     if (this.sending.mayTry && this.send(socket, payload, route)) return data.length;
     const { length } = data;
@@ -282,6 +317,8 @@ export class UdpConversation extends Conversation {
 
   private sendAgain(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
     if (this.failure !== undefined) throw this.failure;
+    // The rules may have changed while it waited.
+    if (route !== undefined) this.remotes?.mustReach(route.to);
     return this.send(socket, payload, route);
   }
 
@@ -336,7 +373,12 @@ export class UdpConversation extends Conversation {
 
   private listened(): Calls {
     this.mustBeAnnounced();
-    this.calls ??= new Calls(this.socket!, this.udp.kept, this.permissions.owner);
+    this.calls ??= new Calls(
+      this.socket!,
+      this.udp.kept,
+      this.permissions.owner,
+      from => this.remotes?.mayHear(from) !== false,
+    );
     return this.calls;
   }
 
@@ -346,11 +388,14 @@ export class UdpConversation extends Conversation {
 
   async listen(req: Req): Promise<Conversation> {
     const calls = this.listened();
-    if (req.nonblocking === true && !calls.poll(undefined)) throw new FsError('Eagain');
     this.mustHaveRoom();
     this.retain();
     try {
-      return this.accepted(calls, await calls.accept(req.signal));
+      for (;;) {
+        if (req.nonblocking === true && !calls.poll(undefined)) throw new FsError('Eagain');
+        const call = this.accepted(calls, await calls.accept(req.signal));
+        if (call !== undefined) return call;
+      }
     } finally {
       this.release();
     }
@@ -360,7 +405,8 @@ export class UdpConversation extends Conversation {
     if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
   }
 
-  private accepted(calls: Calls, line: Call): UdpConversation {
+  /** Undefined where the caller may not call any more, as he might when he came. */
+  private accepted(calls: Calls, line: Call): UdpConversation | undefined {
     try {
       // The last number may have been taken while the listen waited.
       this.mustHaveRoom();
@@ -369,11 +415,23 @@ export class UdpConversation extends Conversation {
       throw error;
     }
     const call = this.tree.allocate(this.permissions.owner) as UdpConversation;
+    call.retain();
+    try {
+      call.admit(this.udp.gate, this.callBy(line.remote), this.announcer!);
+    } catch {
+      line.close();
+      call.release();
+      return undefined;
+    }
     call.use(line);
     call.isCall = true;
     call.progress.phase = 'Connected';
-    call.retain();
     return call;
+  }
+
+  private callBy(remote: Endpoint): Attempt {
+    const dest = `udp!${formatEndpoint(remote)}`;
+    return { verb: 'accept', protocol: 'udp', dest, ip: remote.ip, port: this.local.port };
   }
 
   // ---- the end --------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ export class Calls {
   /** Bytes that each user's calls keep, and whose these are. */
   private readonly all: Quota;
   private readonly announcer: Caller;
+  private readonly admits: (from: Endpoint) => boolean;
   private readonly calls = new Map<string, Call>();
   /** The same by their remotes: one may have sent to several addresses of this machine's. */
   private readonly byRemote = new Map<string, Set<Call>>();
@@ -45,7 +46,14 @@ export class Calls {
   private lost = 0;
   private kept = 0;
 
-  constructor(socket: Datagrams, all: Quota, announcer: Caller) {
+  /** `admits` says from whom a call is one; what others send is dropped. */
+  constructor(
+    socket: Datagrams,
+    all: Quota,
+    announcer: Caller,
+    admits: (from: Endpoint) => boolean = () => true,
+  ) {
+    this.admits = admits;
     this.socket = socket;
     this.all = all;
     this.announcer = announcer;
@@ -166,7 +174,7 @@ export class Calls {
   }
 
   private ring(key: string, datagram: Datagram): Call | undefined {
-    if (this.closed || this.arrived.length >= MAX_ARRIVED) return undefined;
+    if (this.closed || this.arrived.length >= MAX_ARRIVED || !this.admits(datagram.from)) return undefined;
     const call = new Call(this, key, datagram);
     this.calls.set(key, call);
     const remote = formatEndpoint(call.remote);

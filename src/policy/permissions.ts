@@ -13,22 +13,74 @@ export interface Permissions {
   mode: number;
 }
 
-/** Who passes everywhere, like root on Unix: the user that runs the server. */
-export class Authority {
-  readonly owner: Caller;
+/** Who asks for a change. */
+export interface Changer {
+  readonly caller: Caller;
+  /** Req.privileged */
+  readonly privileged?: boolean;
+}
 
-  constructor(owner: Caller) {
+/**
+ * Who owns the files of a /net. The server's own has somebody who passes everywhere, like root on Unix: the
+ * user that runs the server. A view is `governed`: nobody passes everywhere in it, and what it began with is
+ * changed only by who governs it from outside, or whoever it holds would let himself out.
+ */
+export class Authority {
+  owner: Caller;
+  private readonly governed: boolean;
+  /** Nobody changes a view any more. */
+  frozen = false;
+  /** What a view began with. */
+  private readonly files: Permissions[] = [];
+
+  constructor(owner: Caller, { governed = false }: { governed?: boolean } = {}) {
     this.owner = owner;
+    this.governed = governed;
   }
 
   isOwner(caller: Caller): boolean {
-    return sameCaller(caller, this.owner);
+    return !this.governed && sameCaller(caller, this.owner);
   }
 
-  /** Whether all of `need` (R, W, X or'ed) is granted to the caller. Only one class of bits counts, as in Unix. */
-  allows(caller: Caller, file: Permissions, need: number): boolean {
-    if (this.isOwner(caller)) return true;
+  /** Of a file that is there from the beginning. */
+  file(mode: number): Permissions {
+    const permissions = { owner: this.owner, gid: this.owner.gid, mode };
+    if (this.governed) this.files.push(permissions);
+    return permissions;
+  }
+
+  /** Gives a view, with all that it began with, to another. */
+  giveTo(owner: Caller): void {
+    this.owner = owner;
+    for (const file of this.files) Object.assign(file, { owner, gid: owner.gid });
+  }
+
+  /**
+   * Whether all of `need` (R, W, X or'ed) is granted to the caller. Only one class of bits counts, as in
+   * Unix. `privileged`: he passes whatever the bits say.
+   */
+  allows(caller: Caller, file: Permissions, need: number, privileged = this.isOwner(caller)): boolean {
+    if (privileged) return true;
     return (bitsFor(caller, file) & need) === need;
+  }
+
+  /** Whether he may go to the destinations of a zone with these permissions. */
+  passes(caller: Caller, zone: Permissions): boolean {
+    return this.allows(caller, zone, X);
+  }
+
+  /** Whether he may change what a /net began with, beside what Unix's rules say. */
+  checkGovernance({ privileged }: Changer): void {
+    if (!this.governed) return;
+    if (this.frozen) throw new FsError('Enotowner', 'the view is frozen');
+    if (privileged === true) return;
+    throw new FsError('Enotowner', 'only who made the view changes this, and from outside');
+  }
+
+  /** `changeOwn` of a file that a /net began with. */
+  change(by: Changer, file: Permissions, to: PermissionChange): void {
+    if (touches(to)) this.checkGovernance(by);
+    this.changeOwn(by, file, to);
   }
 
   /**
@@ -36,10 +88,8 @@ export class Authority {
    * mode; only the server's owner gives a file away; a new group must be one of the caller's.
    * Checks everything before it changes anything.
    */
-  change(caller: Caller, file: Permissions, to: { mode?: number; owner?: Caller; gid?: number }): void {
-    const privileged = this.isOwner(caller);
-    const touches = to.mode !== undefined || to.owner !== undefined || to.gid !== undefined;
-    if (touches && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Enotowner');
+  changeOwn({ caller, privileged = this.isOwner(caller) }: Changer, file: Permissions, to: PermissionChange): void {
+    if (touches(to) && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Enotowner');
     if (to.owner !== undefined && !privileged && !sameCaller(to.owner, file.owner)) {
       throw new FsError('Enotowner', 'only the owner of the server gives a file away');
     }
@@ -51,6 +101,15 @@ export class Authority {
     if (to.gid !== undefined) file.gid = to.gid;
   }
 }
+
+export interface PermissionChange {
+  readonly mode?: number;
+  readonly owner?: Caller;
+  readonly gid?: number;
+}
+
+const touches = ({ mode, owner, gid }: PermissionChange): boolean =>
+  mode !== undefined || owner !== undefined || gid !== undefined;
 
 function bitsFor(caller: Caller, file: Permissions): number {
   if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;

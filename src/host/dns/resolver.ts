@@ -94,10 +94,11 @@ export class HostResolver implements Resolver {
     const ip = parseIp(name);
     if (ip !== undefined) return [{ ip, ttl: Infinity }];
     const known = this.knownAddresses(checked(name));
-    if (known.length > 0) return known.map(ip => ({ ip, ttl: Infinity }));
-    return firstOf(candidates(name, this.conf.get()), candidate =>
-      this.hostAddresses(checked(candidate), inquiry(signal, asker)),
-    );
+    if (known.length > 0) return known.map(ip => ({ ip, ttl: Infinity, own: true }));
+    return firstOf(candidates(name, this.conf.get()), async candidate => {
+      const found = await this.hostAddresses(checked(candidate), inquiry(signal, asker));
+      return found.map(address => ({ ...address, name: domainKey(checked(candidate)) }));
+    });
   }
 
   // ---- what the host knows by itself ------------------------------------------------------------

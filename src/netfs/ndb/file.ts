@@ -4,7 +4,7 @@ import { FsError } from '../error.ts';
 import { permissionChange, statOf } from '../file.ts';
 import { QTFILE, type DirNode, type Handle, type Node } from '../node.ts';
 import type { OpenMode, Qid, Req, Stat, StatChange } from '../node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from '../qid.ts';
+import { DIRECTORIES, ROOT_FILES, type Qids } from '../qid.ts';
 import { Database } from './database.ts';
 import { parse } from './parse.ts';
 import { Quota } from '../../policy/quota.ts';
@@ -26,28 +26,28 @@ export class NdbFile implements Node, Document {
   database: Database;
   private readonly authority: Authority;
   private readonly now: () => number;
-  private version = 0;
+  private readonly path: number;
+  version = 0;
   private changed: number;
 
   /** `now` in seconds since the epoch; `text` must be sound. */
   constructor(
     parent: DirNode,
-    { authority, now }: { authority: Authority; now: () => number },
+    { authority, now, qids }: { authority: Authority; now: () => number; qids: Qids },
     text: string,
   ) {
     this.parent = parent;
     this.authority = authority;
     this.now = now;
-    const { owner } = authority;
-    this.permissions = { owner, gid: owner.gid, mode: 0o644 };
+    this.path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES.ndb);
+    this.permissions = authority.file(0o644);
     this.content = Buffer.from(text);
     this.database = new Database(parse(this.content));
     this.changed = now();
   }
 
   get qid(): Qid {
-    const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES.ndb);
-    return { type: QTFILE, vers: this.version, path };
+    return { type: QTFILE, vers: this.version, path: this.path };
   }
 
   stat(): Stat {
@@ -62,11 +62,15 @@ export class NdbFile implements Node, Document {
     if (change.name !== undefined) throw new FsError('Eperm');
     const shorter = change.length === undefined ? undefined : cut(this.content, change.length);
     if (shorter !== undefined) this.judge(shorter);
-    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+    this.authority.change(req, this.permissions, permissionChange(change, 0o666));
     if (shorter !== undefined && shorter.length < this.content.length) this.commit(shorter);
   }
 
   // ---- what EditHandle asks -----------------------------------------------------------------------
+
+  room(): number {
+    return 1;
+  }
 
   judge(text: Buffer): void {
     parse(text);

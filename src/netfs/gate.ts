@@ -1,0 +1,249 @@
+/**
+ * The one gate of a /net to the network: whatever dials, announces, accepts or looks up passes here. It asks
+ * the zones, remembers who went through, turns out those whom a change of the zones would not let through
+ * any more, and writes it all into the log.
+ */
+import { formatEndpoint, formatIp, sameIp, type Ip } from './address.ts';
+import { FsError } from './error.ts';
+import type { Given } from './given.ts';
+import type { Journal } from './log.ts';
+import { refusal, type Wanted } from './refusal.ts';
+import type { ZoneFile } from './zone.ts';
+import type { Caller } from '../policy/identity.ts';
+import type { Judge, Naming, Ruling } from '../policy/judge.ts';
+import type { Question } from '../policy/rules.ts';
+import { isSpecial } from '../policy/special.ts';
+
+export interface GateOptions {
+  readonly judge: Judge<ZoneFile>;
+  readonly given: Given;
+  readonly journal: Journal;
+  /** The gate of the /net around this one. */
+  readonly above: Gate | undefined;
+  /** This machine's own addresses, by which others know it. */
+  ownAddresses(): readonly Ip[];
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Where programs find the tree, and what groups are called, for sentences. */
+  readonly netdir: string;
+  groupName(gid: number): string;
+}
+
+/** What somebody wants to do. `port` of accept is the local one. */
+export interface Attempt extends Partial<Naming> {
+  readonly verb: Question['verb'];
+  readonly protocol: string;
+  readonly ip: Ip;
+  readonly port: number;
+  /** As he wrote it: `tcp!github.com!443` */
+  readonly dest: string;
+}
+
+/** Who went through: a conversation. */
+export interface Holder {
+  /** `tcp/3` */
+  readonly place: string;
+  /** Ends at once what was allowed. */
+  revoke(error: FsError): void;
+}
+
+export class Gate {
+  readonly given: Given;
+  readonly judge: Judge<ZoneFile>;
+  /** Changes whenever what was decided may be decided otherwise now. */
+  epoch = 0;
+  private closed = false;
+  private readonly options: GateOptions;
+  private readonly passes = new Set<Pass>();
+  private readonly below = new Set<Gate>();
+
+  constructor(options: GateOptions) {
+    this.options = options;
+    this.given = options.given;
+    this.judge = options.judge;
+    options.above?.below.add(this);
+  }
+
+  get now(): number {
+    return this.options.now();
+  }
+
+  /** Lets one through, or throws Eperm with the reason; to be asked right before the socket. */
+  admit(attempt: Attempt, caller: Caller, holder: Holder): Pass {
+    const { ruling, question } = this.rule(attempt, caller);
+    const said = { ...this.who(caller), verb: attempt.verb, conv: holder.place, dest: attempt.dest };
+    const where = { ...said, addr: formatEndpoint(attempt) };
+    if (!ruling.verdict.allowed) throw this.refused(ruling, attempt, caller, where);
+    this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
+    const pass = new Pass(this, attempt, { caller: asNow(caller), question, holder });
+    this.passes.add(pass);
+    return pass;
+  }
+
+  /** Whether one would be let through; a refusal is written into the log. */
+  lets(attempt: Attempt, caller: Caller, place: string): boolean {
+    const { ruling } = this.rule(attempt, caller);
+    if (ruling.verdict.allowed) return true;
+    const said = { ...this.who(caller), verb: attempt.verb, conv: place, dest: attempt.dest };
+    this.refused(ruling, attempt, caller, { ...said, addr: formatEndpoint(attempt) });
+    return false;
+  }
+
+  /** What would be decided, and nothing else. */
+  rule(attempt: Attempt, caller: Caller): { ruling: Ruling<ZoneFile>; question: Question } {
+    this.mustBeOpen();
+    const { verb, protocol, names = [], trusted = false, ip, port } = attempt;
+    const given = names.length === 0 && verb === 'connect' ? this.given.namings(caller, ip) : [];
+    const special = (names.length > 0 || given.length > 0) && this.isSpecial(ip);
+    const question = { verb, protocol, names, trusted, ip, port, special };
+    if (given.length > 0) return this.judge.decideAny(question, given, caller);
+    return { ruling: this.judge.decide(question, caller), question };
+  }
+
+  private isSpecial(ip: Ip): boolean {
+    return isSpecial(ip) || this.options.ownAddresses().some(own => sameIp(own, ip));
+  }
+
+  /** Eperm for who may not look up any of these names, which are names of one host. */
+  resolve(names: readonly string[], caller: Caller, how: 'quietly' | 'aloud' = 'aloud'): void {
+    const ruling = this.ruleNames(names, caller);
+    const where = { ...this.who(caller), verb: 'resolve', dest: names[0] };
+    if (!ruling.verdict.allowed) {
+      throw this.refused(ruling, { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` }, caller, where);
+    }
+    if (how === 'quietly') return;
+    this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
+  }
+
+  mayResolve(names: readonly string[], caller: Caller): boolean {
+    return this.ruleNames(names, caller).verdict.allowed;
+  }
+
+  ruleNames(names: readonly string[], caller: Caller): Ruling<ZoneFile> {
+    this.mustBeOpen();
+    return this.judge.resolves(names, caller);
+  }
+
+  private mustBeOpen(): void {
+    if (this.closed) throw new FsError('Ehungup', 'the view has ended');
+  }
+
+  private refused(
+    ruling: Ruling<ZoneFile>,
+    what: Attempt | Wanted,
+    caller: Caller,
+    where: Record<string, string | number | undefined>,
+  ): FsError {
+    const reason = this.sentence(ruling, 'line' in what ? what : wanted(what), caller, caller);
+    this.options.journal.write({ ...where, verdict: 'refused', zone: ruling.verdict.zone?.name, reason });
+    return new FsError('Eperm', reason);
+  }
+
+  /** Why not, for `reader`: he is shown what he may see. */
+  sentence(ruling: Ruling<ZoneFile>, what: Wanted, caller: Caller, reader: Caller): string {
+    const { netdir, groupName } = this.options;
+    return refusal(ruling, what, { caller, reader, judge: this.judge, netdir, groupName });
+  }
+
+  who({ name, pid }: Caller): { user: string; pid: number | undefined } {
+    return { user: name, pid };
+  }
+
+  log(entry: Record<string, string | number | undefined>): void {
+    this.options.journal.write(entry);
+  }
+
+  // ---- when the rules change ----------------------------------------------------------------------
+
+  /** Turns out whoever would not be let through now, here and in the views within. */
+  reconsider(): void {
+    this.epoch++;
+    for (const pass of this.passes) pass.reconsider();
+    for (const gate of this.below) gate.reconsider();
+  }
+
+  leave(pass: Pass): void {
+    this.passes.delete(pass);
+  }
+
+  /** Nobody comes through any more, and who is through is turned out. */
+  close(why: string): void {
+    this.closed = true;
+    this.epoch++;
+    this.options.above?.below.delete(this);
+    for (const pass of this.passes) pass.revoke(new FsError('Ehungup', why));
+  }
+}
+
+/** With his groups, which who is gone later cannot tell any more. */
+function asNow(caller: Caller): Caller {
+  void caller.groups;
+  return caller;
+}
+
+/** What an attempt is called, and the line that would allow it. */
+export function wanted({ verb, protocol, ip, port, dest, names }: Attempt): Wanted {
+  const host = names?.[0] ?? formatIp(ip);
+  const line = `${verb} ${protocol}!${host}!${port === 0 ? '*' : port}`;
+  return { verb, dest, line, addr: formatEndpoint({ ip, port }), addressLine: `${verb} ${protocol}!${formatIp(ip)}!${port}` };
+}
+
+/** That somebody was let through, until he is done. */
+export class Pass {
+  /** Why it does not hold any more. */
+  revoked: FsError | undefined;
+  private readonly gate: Gate;
+  private readonly attempt: Attempt;
+  private readonly given: { readonly caller: Caller; readonly question: Question; readonly holder: Holder };
+  private readonly since: number;
+  private over = false;
+
+  constructor(gate: Gate, attempt: Attempt, given: Pass['given']) {
+    this.gate = gate;
+    this.attempt = attempt;
+    this.given = given;
+    this.since = gate.now;
+  }
+
+  /** Throws why it was revoked, if it was. */
+  check(): void {
+    if (this.revoked !== undefined) throw this.revoked;
+  }
+
+  reconsider(): void {
+    const { caller, question } = this.given;
+    const ruling = this.gate.judge.decide(question, caller);
+    if (ruling.verdict.allowed) return;
+    const reason = this.gate.sentence(ruling, wanted(this.attempt), caller, caller);
+    this.revoke(new FsError('Eperm', reason), ruling.verdict.zone?.name);
+  }
+
+  revoke(error: FsError, zone?: string): void {
+    if (this.over || this.revoked !== undefined) return;
+    this.revoked = error;
+    this.gate.leave(this);
+    this.gate.log({ ...this.what('hangup'), verdict: 'refused', zone, reason: error.detail });
+    this.given.holder.revoke(error);
+  }
+
+  /** It is asked again each time, and nothing of it stands. */
+  forget(): void {
+    this.over = true;
+    this.gate.leave(this);
+  }
+
+  /** He is done; bytes in each direction, and what ended it if nothing was ever begun. */
+  end(received: number, sent: number, failure?: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.gate.leave(this);
+    const ms = Math.max(this.gate.now - this.since, 0);
+    this.gate.log({ ...this.what('close'), in: received, out: sent, ms, reason: failure });
+  }
+
+  private what(verb: string): Record<string, string | number | undefined> {
+    const { caller, holder } = this.given;
+    const { dest } = this.attempt;
+    return { ...this.gate.who(caller), verb, conv: holder.place, dest, addr: formatEndpoint(this.attempt) };
+  }
+}

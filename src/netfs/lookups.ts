@@ -1,0 +1,140 @@
+/**
+ * Names for those who ask for them, by whatever file: who may, which names, and what they were given.
+ *
+ * Who asks needs to be one who may read and write the file dns; in a view its maker, too, outside. Which
+ * names there are for him the zones say. What he was given is remembered for when he dials it by number.
+ */
+import { abortable, type Signal } from '../abort.ts';
+import { parseIp, type Ip } from './address.ts';
+import { domainKey, isRooted } from './domain.ts';
+import { FsError } from './error.ts';
+import type { Gate } from './gate.ts';
+import type { Names } from './names.ts';
+import { firstOf, isMissing, type HostAddress, type ResourceRecord } from './resolver.ts';
+import type { Caller } from '../policy/identity.ts';
+import type { Naming } from '../policy/judge.ts';
+import { R, W, type Authority, type Permissions } from '../policy/permissions.ts';
+
+export interface LookupsOptions {
+  readonly authority: Authority;
+  readonly names: Names;
+  readonly gate: Gate;
+  /** In a view: those outside, and as whom they are asked. */
+  readonly above: { readonly lookups: Lookups; readonly maker: Caller } | undefined;
+}
+
+/** Where a dial may go, and by which names it was found. */
+export interface Destination extends Naming {
+  readonly ip: Ip;
+}
+
+/** Addresses of a name that a connect tries: cs(8) gives as many. */
+export const MOST_ADDRESSES = 20;
+
+export class Lookups {
+  /** Of the file dns: the right to ask for names. */
+  readonly permissions: Permissions;
+  private readonly options: LookupsOptions;
+
+  constructor(options: LookupsOptions) {
+    this.options = options;
+    this.permissions = options.authority.file(0o600);
+  }
+
+  mayAsk(caller: Caller): boolean {
+    const { authority, above } = this.options;
+    const here = authority.allows(caller, this.permissions, R | W);
+    return here && (above === undefined || above.lookups.mayAsk(above.maker));
+  }
+
+  /** Eperm for who may not ask for names. */
+  check(caller: Caller): void {
+    if (this.mayAsk(caller)) return;
+    throw new FsError('Eperm', 'names need read and write permission on dns; an address does not');
+  }
+
+  /** The addresses of a host; errors as of Resolver.addresses, and Eperm. */
+  async lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
+    this.check(caller);
+    const found = await abortable(this.find(name, caller, signal), signal);
+    for (const { ip, ttl, ...how } of found) {
+      this.options.gate.given.remember(caller, ip, namingOf(name, how), ttl);
+    }
+    return found;
+  }
+
+  /**
+   * A name that may not be looked up may be short for one that may: then it is looked for in those domains
+   * alone.
+   */
+  private async find(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
+    const { gate, names } = this.options;
+    const asked = plain(name);
+    const full = isRooted(name) ? [] : names.domains(name).map(domain => `${asked}.${domainKey(domain)}`);
+    const allowed = full.filter(candidate => gate.mayResolve([candidate], caller));
+    if (allowed.length === 0 || gate.mayResolve([asked], caller)) {
+      gate.resolve([asked], caller);
+      const found = await names.addresses(name, signal, caller);
+      for (const each of new Set(found.map(address => address.name))) {
+        // The name that it was short for may be forbidden.
+        if (each !== undefined && each !== asked) gate.resolve([each, asked], caller, 'quietly');
+      }
+      return found;
+    }
+    gate.resolve(allowed, caller);
+    return firstOf(allowed, async candidate => {
+      const found = await names.addresses(`${candidate}.`, signal, caller);
+      return found.map(address => ({ ...address, name: candidate }));
+    });
+  }
+
+  /** Where a connect to a host may go. Errors: Enotrans, Edns, Eperm. */
+  async destinations(name: string, caller: Caller, signal: Signal): Promise<readonly Destination[]> {
+    try {
+      const found = await this.lookup(name, caller, signal);
+      return found.slice(0, MOST_ADDRESSES).map(({ ip, ...how }) => ({ ip, ...namingOf(name, how) }));
+    } catch (error) {
+      throw isMissing(error) ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;
+    }
+  }
+
+  /**
+   * As Resolver.records, for somebody who has the file dns open. `asked` is what `name` was made from by
+   * adding a domain.
+   */
+  async records(
+    name: string,
+    type: string,
+    signal: Signal,
+    caller: Caller,
+    asked = name,
+  ): Promise<readonly ResourceRecord[]> {
+    const { above, gate, names } = this.options;
+    above?.lookups.check(above.maker);
+    const naming = [...new Set([plain(name), plain(asked)])];
+    gate.resolve(naming, caller);
+    const records = await names.records(name, type, signal, caller);
+    for (const record of records) {
+      const ip = record.type === 'ip' || record.type === 'ipv6' ? parseIp(record.value) : undefined;
+      // Only this machine's own files are true for ever.
+      const trusted = record.ttl === Infinity;
+      if (ip !== undefined) gate.given.remember(caller, ip, { names: naming, trusted }, record.ttl);
+    }
+    return records;
+  }
+
+  domains(name: string): readonly string[] {
+    return this.options.names.domains(name);
+  }
+}
+
+/** As zones name it: in lower case, without its final dot. */
+function plain(name: string): string {
+  const key = domainKey(name);
+  return key.length > 1 && isRooted(key) ? key.slice(0, -1) : key;
+}
+
+const namingOf = (asked: string, { name, own }: Pick<HostAddress, 'name' | 'own'>): Naming => ({
+  names: [...new Set([plain(asked), ...(name === undefined ? [] : [name])])],
+  trusted: own === true,
+});
