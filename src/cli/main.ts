@@ -7,6 +7,7 @@ import { register as registerChgrp } from './chgrp.ts';
 import { register as registerChmod } from './chmod.ts';
 import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
+import { register as registerLog } from './log.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
 import { register as registerNetstat } from './netstat.ts';
@@ -28,6 +29,7 @@ const COMMANDS = [
   registerAnnounce,
   registerResolve,
   registerNetstat,
+  registerLog,
 ];
 
 function makeProgram(): Command {

@@ -35,6 +35,7 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
 const MSG_NOSIGNAL = 0x4000;
 
 export const SOCKET_OPTIONS = {
@@ -174,11 +175,21 @@ export function socketName(fd: number): { family: 'unix' } | { family: 'tcp'; ho
 export function sendUnixDatagram(path: string, text: string): boolean {
   const fd = socketC(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) as number;
   if (fd < 0) return false;
+  const errno = sendTo(fd, path, Buffer.from(text));
+  closeC(fd);
+  return errno === 0;
+}
+
+/** A socket for `sendTo` that never waits; -1 where there is none to be had. */
+export function datagramSocket(): number {
+  return socketC(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) as number;
+}
+
+/** sendto(2) to the unix socket of that path, or abstract name behind an @: 0, or the errno. */
+export function sendTo(fd: number, path: string, data: Buffer): number {
   const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`);
   const address = Buffer.concat([Buffer.from([AF_UNIX, 0]), name]);
   const length = path.startsWith('@') ? address.length : address.length - 1;
-  const data = Buffer.from(text);
   const sent = sendtoC(fd, data, data.length, MSG_NOSIGNAL, address, length) as number;
-  closeC(fd);
-  return sent === data.length;
+  return sent < 0 ? koffi.errno() : 0;
 }
