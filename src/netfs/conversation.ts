@@ -153,7 +153,7 @@ export interface Keeper {
   /** A new conversation of this owner; Enodev when the protocol is full. */
   allocate(owner: Caller): Conversation;
   /** Whether `allocate` would succeed. */
-  hasRoom(): boolean;
+  hasRoom(owner: Caller): boolean;
   /** The last reference is gone; `freed` follows, at once or later. */
   ending(conversation: Conversation): void;
   freed(conversation: Conversation): void;

@@ -116,12 +116,12 @@ export async function firstThatWorks<T>(
   attempt: (to: Endpoint, naming: Naming) => Promise<T>,
 ): Promise<T> {
   let failure: unknown;
-  for (const { ip, ...naming } of hosts) {
+  for (const { ip, names, trusted } of hosts) {
     const to = { ip, port };
     try {
       // What a name resolved to is judged as an address: 0.0.0.0 is this machine to the kernel.
       if (isUnspecified(ip)) throw new FsError('Ebadip', `${formatEndpoint(to)} is no destination`);
-      return await attempt(to, naming);
+      return await attempt(to, { names, trusted });
     } catch (error) {
       if (signal.aborted) throw error;
       failure = naming(error, to);

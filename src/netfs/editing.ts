@@ -28,7 +28,7 @@ export interface Document {
    */
   judge(text: Buffer, editor: Changer): void;
   /** Puts a text that was judged into force. */
-  commit(text: Buffer): void;
+  commit(text: Buffer, editor: Changer): void;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -149,7 +149,7 @@ export class EditHandle implements Handle {
   }
 
   private commit(): void {
-    this.document.commit(this.seen);
+    this.document.commit(this.seen, this.editor);
     this.pending = 'nothing';
     if (this.seenVersion !== undefined) this.seenVersion = this.document.version;
     // Who goes on writing goes on from here; who appends, from what is there by then.

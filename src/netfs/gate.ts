@@ -39,6 +39,9 @@ export interface Attempt extends Partial<Naming> {
   readonly dest: string;
 }
 
+/** What is written into the log of it. */
+export type Saying = 'all' | 'refusals' | 'nothing';
+
 /** Who went through: a conversation. */
 export interface Holder {
   /** `tcp/3` */
@@ -105,14 +108,16 @@ export class Gate {
   }
 
   /** Eperm for who may not look up any of these names, which are names of one host. */
-  resolve(names: readonly string[], caller: Caller, how: 'quietly' | 'aloud' = 'aloud'): void {
+  resolve(names: readonly string[], caller: Caller, say: Saying = 'all'): void {
     const ruling = this.ruleNames(names, caller);
     const where = { ...this.who(caller), verb: 'resolve', dest: names[0] };
     if (!ruling.verdict.allowed) {
-      throw this.refused(ruling, { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` }, caller, where);
+      const what = { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` };
+      if (say === 'nothing') throw new FsError('Eperm', this.sentence(ruling, what, caller, caller));
+      throw this.refused(ruling, what, caller, where);
     }
-    if (how === 'quietly') return;
-    this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
+    if (say === 'all')
+      this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
   }
 
   mayResolve(names: readonly string[], caller: Caller): boolean {
@@ -185,7 +190,13 @@ function asNow(caller: Caller): Caller {
 export function wanted({ verb, protocol, ip, port, dest, names }: Attempt): Wanted {
   const host = names?.[0] ?? formatIp(ip);
   const line = `${verb} ${protocol}!${host}!${port === 0 ? '*' : port}`;
-  return { verb, dest, line, addr: formatEndpoint({ ip, port }), addressLine: `${verb} ${protocol}!${formatIp(ip)}!${port}` };
+  return {
+    verb,
+    dest,
+    line,
+    addr: formatEndpoint({ ip, port }),
+    addressLine: `${verb} ${protocol}!${formatIp(ip)}!${port}`,
+  };
 }
 
 /** That somebody was let through, until he is done. */

@@ -196,6 +196,7 @@ class IpifcClone implements Node {
 
   constructor(parent: IpifcDir) {
     this.parent = parent;
+    this.qid = { type: QTFILE, vers: 0, path: pathOf(parent.options.qids, undefined, FILES.clone) };
     this.permissions = permissionsOf(parent.options.owner, 0);
     this.since = parent.options.since;
   }

@@ -46,6 +46,8 @@ export class Journal {
   private readonly above: JournalOptions['above'];
   private readonly sinks: ((line: string) => void)[] = [];
   private readonly followers = new Watchers();
+  /** Nothing more will be written: its readers come to an end. */
+  ended = false;
 
   constructor({ now, bytes = KEPT, above }: JournalOptions) {
     this.now = now;
@@ -75,6 +77,11 @@ export class Journal {
     this.sinks.push(sink);
   }
 
+  end(): void {
+    this.ended = true;
+    this.followers.tell();
+  }
+
   /** Tells once of the next line. */
   onLine(watch: Watch): void {
     this.followers.add(watch);
@@ -98,7 +105,7 @@ export class LogFile implements Node {
     this.parent = parent;
     this.journal = journal;
     this.qid = { type: QTFILE, vers: 0, path };
-    this.permissions = { owner: authority.owner, gid: authority.owner.gid, mode: 0o600 };
+    this.permissions = authority.file(0o600);
     this.authority = authority;
     this.since = since;
   }
@@ -118,7 +125,7 @@ export class LogFile implements Node {
   wstat(change: StatChange, req: Req): void {
     if (isNoop(change)) return;
     if (change.name !== undefined) throw new FsError('Eperm');
-    this.authority.change(req.caller, this.permissions, permissionChange(change, 0o666));
+    this.authority.change(req, this.permissions, permissionChange(change, 0o666));
   }
 }
 
@@ -180,7 +187,7 @@ class LogHandle implements Handle {
 
   /** What can be answered now: whole lines, or a part of one that does not fit. */
   private take(reply: Reply): number | undefined {
-    if (!this.hasSome) return undefined;
+    if (!this.hasSome) return this.journal.ended ? 0 : undefined;
     if (this.rest.length > 0) return this.takeRest(reply);
     if (this.passed < this.journal.lines.gone) return this.takeMissed(reply);
     return this.takeLines(reply);
@@ -229,7 +236,7 @@ class LogHandle implements Handle {
 
   poll(watch: Watch | undefined): Readiness {
     if (watch !== undefined) this.journal.onLine(watch);
-    return { readable: this.hasSome, writable: false };
+    return { readable: this.hasSome || this.journal.ended, writable: false };
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import { abortable, type Signal } from '../abort.ts';
 import { parseIp, type Ip } from './address.ts';
 import { domainKey, isRooted } from './domain.ts';
 import { FsError } from './error.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, Saying } from './gate.ts';
 import type { Names } from './names.ts';
 import { firstOf, isMissing, type HostAddress, type ResourceRecord } from './resolver.ts';
 import type { Caller } from '../policy/identity.ts';
@@ -54,9 +54,15 @@ export class Lookups {
   }
 
   /** The addresses of a host; errors as of Resolver.addresses, and Eperm. */
-  async lookup(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
+  async lookup(
+    name: string,
+    caller: Caller,
+    signal: Signal,
+    say: Saying = 'all',
+  ): Promise<readonly HostAddress[]> {
     this.check(caller);
-    const found = await abortable(this.find(name, caller, signal), signal);
+    const found = await abortable(this.find(name, caller, signal, say), signal);
+    if (say === 'nothing') return found;
     for (const { ip, ttl, ...how } of found) {
       this.options.gate.given.remember(caller, ip, namingOf(name, how), ttl);
     }
@@ -67,21 +73,27 @@ export class Lookups {
    * A name that may not be looked up may be short for one that may: then it is looked for in those domains
    * alone.
    */
-  private async find(name: string, caller: Caller, signal: Signal): Promise<readonly HostAddress[]> {
+  private async find(
+    name: string,
+    caller: Caller,
+    signal: Signal,
+    say: Saying,
+  ): Promise<readonly HostAddress[]> {
     const { gate, names } = this.options;
     const asked = plain(name);
     const full = isRooted(name) ? [] : names.domains(name).map(domain => `${asked}.${domainKey(domain)}`);
     const allowed = full.filter(candidate => gate.mayResolve([candidate], caller));
     if (allowed.length === 0 || gate.mayResolve([asked], caller)) {
-      gate.resolve([asked], caller);
+      gate.resolve([asked], caller, say);
       const found = await names.addresses(name, signal, caller);
       for (const each of new Set(found.map(address => address.name))) {
         // The name that it was short for may be forbidden.
-        if (each !== undefined && each !== asked) gate.resolve([each, asked], caller, 'quietly');
+        if (each !== undefined && each !== asked)
+          gate.resolve([each, asked], caller, say === 'all' ? 'refusals' : say);
       }
       return found;
     }
-    gate.resolve(allowed, caller);
+    gate.resolve(allowed, caller, say);
     return firstOf(allowed, async candidate => {
       const found = await names.addresses(`${candidate}.`, signal, caller);
       return found.map(address => ({ ...address, name: candidate }));
@@ -89,9 +101,14 @@ export class Lookups {
   }
 
   /** Where a connect to a host may go. Errors: Enotrans, Edns, Eperm. */
-  async destinations(name: string, caller: Caller, signal: Signal): Promise<readonly Destination[]> {
+  async destinations(
+    name: string,
+    caller: Caller,
+    signal: Signal,
+    say: Saying = 'all',
+  ): Promise<readonly Destination[]> {
     try {
-      const found = await this.lookup(name, caller, signal);
+      const found = await this.lookup(name, caller, signal, say);
       return found.slice(0, MOST_ADDRESSES).map(({ ip, ...how }) => ({ ip, ...namingOf(name, how) }));
     } catch (error) {
       throw isMissing(error) ? new FsError('Enotrans', error.detail ?? `${name}: ${error.message}`) : error;

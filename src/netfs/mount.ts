@@ -129,7 +129,8 @@ export class Mount {
    * whoever governs where it was made.
    */
   private governs(realm: Realm | undefined, caller: Caller): boolean {
-    if (realm === undefined || realm === this.own) return (realm?.authority ?? this.authority).isOwner(caller);
+    if (realm === undefined || realm === this.own)
+      return (realm?.authority ?? this.authority).isOwner(caller);
     if (this.options.shared === true && sameCaller(caller, realm.user)) return false;
     for (let at: Realm | undefined = realm; at !== undefined && at !== this.own; at = at.above) {
       if (sameCaller(caller, at.maker)) return true;

@@ -3,17 +3,11 @@
  * said by lookups.ts.
  */
 import type { Signal } from '../abort.ts';
-import { formatIp, parseIp, type Ip } from './address.ts';
+import { formatIp, parseIp } from './address.ts';
 import { FsError } from './error.ts';
 import { isNetwork, valuesOf, type Database } from './ndb/database.ts';
 import type { Entry } from './ndb/parse.ts';
-import {
-  typeName,
-  typeNumber,
-  type HostAddress,
-  type Resolver,
-  type ResourceRecord,
-} from './resolver.ts';
+import { typeName, typeNumber, type HostAddress, type Resolver, type ResourceRecord } from './resolver.ts';
 import { domainKey, isLocalhost, isRooted, reverseAddress, reverseName } from './domain.ts';
 import type { Caller } from '../policy/identity.ts';
 

@@ -5,6 +5,8 @@ import type { Caller } from '../policy/identity.ts';
 import type { Conversation, Keeper } from './conversation.ts';
 import { NumberPool } from './numbers.ts';
 import type { Qids } from './qid.ts';
+import type { Room } from './room.ts';
+import type { Authority } from '../policy/permissions.ts';
 
 export interface ProtocolOptions {
   /** `tcp` */
@@ -12,10 +14,14 @@ export interface ProtocolOptions {
   /** Distinguishes the protocols' qids: 1, 2, 3 ... */
   readonly index: number;
   readonly qids: Qids;
-  /** The server's owner, who owns what nobody uses. */
-  readonly owner: Caller;
+  /** Whose owner owns what nobody uses. */
+  readonly authority: Authority;
   /** The most conversations at a time; past it `no free devices`. */
   readonly limit: number;
+  /** What all views share. */
+  readonly room: Room;
+  /** On whose account conversations are; undefined: on that of who opens them. */
+  payer(): Caller | undefined;
   /** Seconds since the epoch. */
   now(): number;
   make(number: number, owner: Caller, keeper: Keeper): Conversation;
@@ -31,6 +37,8 @@ export class Protocol implements Keeper {
   /** Those that nobody uses any more and that are not free yet, the oldest first. */
   private readonly closing = new Set<Conversation>();
 
+  /** On whose account each is that is not free. */
+  private readonly payers = new Map<Conversation, Caller>();
   private readonly idlers = new WaitQueue<void>();
 
   constructor(options: ProtocolOptions) {
@@ -42,7 +50,7 @@ export class Protocol implements Keeper {
   }
 
   get owner(): Caller {
-    return this.options.owner;
+    return this.options.authority.owner;
   }
 
   now(): number {
@@ -59,34 +67,58 @@ export class Protocol implements Keeper {
     return this.conversations[number]!;
   }
 
-  hasRoom(): boolean {
-    return this.closing.size > 0 || this.numbers.has(this.options.limit);
+  /** Conversations that somebody uses. */
+  get inUse(): number {
+    return this.conversations.filter(each => each.inUse).length;
+  }
+
+  /** Every conversation is over. */
+  hangUp(error: FsError): void {
+    for (const each of this.conversations) if (each.inUse) each.revoke(error);
+  }
+
+  hasRoom(owner: Caller): boolean {
+    return (
+      this.closing.size > 0 ||
+      (this.options.room.has(this.payer(owner)) && this.numbers.has(this.options.limit))
+    );
+  }
+
+  private payer(owner: Caller): Caller {
+    return this.options.payer() ?? owner;
   }
 
   allocate(owner: Caller): Conversation {
-    const number = this.takeNumber();
-    if (number === undefined) throw new FsError('Enodev', `all ${this.options.limit} are in use`);
+    this.takeRoom(owner);
+    const number = this.numbers.take(this.options.limit)!;
     return this.install(number, owner);
   }
 
   /** Under pressure the conversation that has been ending for the longest makes room. */
-  private takeNumber(): number | undefined {
-    const number = this.numbers.take(this.options.limit);
-    if (number !== undefined) return number;
+  private takeRoom(owner: Caller): void {
+    const { room, limit } = this.options;
+    const payer = this.payer(owner);
+    if (room.take(payer)) return;
     const [oldest] = this.closing;
     oldest?.evict();
-    return this.numbers.take(this.options.limit);
+    if (!room.take(payer))
+      throw new FsError('Enodev', `all of ${limit} that ${payer.name} may have are in use`);
   }
 
   private install(number: number, owner: Caller): Conversation {
     const conversation = this.options.make(number, owner, this);
     this.conversations[number] = conversation;
+    this.payers.set(conversation, this.payer(owner));
     return conversation;
   }
 
   /** A new conversation in the place of one that nobody uses. */
   revive(number: number, owner: Caller): Conversation {
-    if (!this.numbers.claim(number)) throw new FsError('Ehungup', 'the conversation is ending');
+    this.takeRoom(owner);
+    if (!this.numbers.claim(number)) {
+      this.options.room.give(this.payer(owner));
+      throw new FsError('Ehungup', 'the conversation is ending');
+    }
     return this.install(number, owner);
   }
 
@@ -96,6 +128,8 @@ export class Protocol implements Keeper {
 
   freed(conversation: Conversation): void {
     this.closing.delete(conversation);
+    this.options.room.give(this.payers.get(conversation)!);
+    this.payers.delete(conversation);
     this.numbers.give(conversation.number);
     if (this.closing.size === 0) while (this.idlers.wake());
   }

@@ -84,13 +84,23 @@ export class ProtocolDir implements DirNode {
 
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
   checkClone(caller: Caller): void {
-    if (!this.authority.allows(caller, this.clone.permissions, R | W)) throw new FsError('Eperm');
+    this.need(caller, this.clone.permissions, R | W, 'clone');
     this.above?.dir.checkWay(this.above.maker);
   }
 
+  private need(caller: Caller, file: Permissions, bits: number, name: string): void {
+    if (this.authority.allows(caller, file, bits)) return;
+    const mode = file.mode.toString(8).padStart(4, '0');
+    const what =
+      name === ''
+        ? `execute permission on ${this.protocol.name}`
+        : `read and write permission on ${this.protocol.name}/${name}`;
+    throw new FsError('Eperm', `${caller.name} needs ${what}, mode ${mode}, owner ${file.owner.name}`);
+  }
+
   /** Who comes by another way needs what he would need on this one. */
-  private checkWay(caller: Caller): void {
-    if (!this.authority.allows(caller, this.permissions, X)) throw new FsError('Eperm');
+  checkWay(caller: Caller): void {
+    this.need(caller, this.permissions, X, '');
     this.checkClone(caller);
   }
 

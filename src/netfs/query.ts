@@ -64,8 +64,8 @@ export class QueryFile implements Node {
     return statOf(this, this.name, this.since);
   }
 
-  open(_mode: OpenMode, { caller }: Req): Handle {
-    return new QueryHandle(this, this.ask, this.busy, { quota: this.unread, caller });
+  open(_mode: OpenMode, { caller, privileged = false }: Req): Handle {
+    return new QueryHandle(this, this.ask, this.busy, { quota: this.unread, caller, privileged });
   }
 
   wstat(change: StatChange, req: Req): void {
@@ -81,6 +81,8 @@ const NEWLINE = Buffer.from('\n');
 interface Share {
   readonly quota: Quota;
   readonly caller: Caller;
+  /** As he opened it: a write is no way by which to come. */
+  readonly privileged: boolean;
 }
 
 /**
@@ -114,6 +116,7 @@ class QueryHandle implements Handle {
 
   async write(offset: number, data: Buffer, req: Req): Promise<number> {
     if (this.asking) throw this.busy();
+    req.privileged = this.share.privileged;
     const { length } = data;
     this.asking = true;
     this.keep([]);

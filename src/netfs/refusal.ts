@@ -59,8 +59,9 @@ function decided(ruling: Ruling<ZoneFile>, wanted: Wanted, telling: Telling): st
     const names = `its name leads into special address space${inside}, where an address line is needed, too`;
     return `${names}; to allow: ${adding(wanted.addressLine ?? wanted.line, ruling, telling)}`;
   }
-  if (zone === undefined) return `no line of any zone has it${inside}; to allow: ${adding(wanted.line, ruling, telling)}`;
-  const what = `zone ${zone.name} ${shownLine(ruling, telling)}`;
+  if (zone === undefined)
+    return `no line of any zone has it${inside}; to allow: ${adding(wanted.line, ruling, telling)}`;
+  const what = `zone ${zone.name} ${shownLine(ruling, telling.reader)}`;
   if (reason === 'veto') {
     return `${what}forbids it to everybody${inside}, having no x bit; to allow: ${opening(ruling, telling)}`;
   }
@@ -68,7 +69,7 @@ function decided(ruling: Ruling<ZoneFile>, wanted: Wanted, telling: Telling): st
 }
 
 /** The text is for who may read the file. */
-function shownLine({ verdict, judge }: Ruling<ZoneFile>, { reader }: Telling): string {
+export function shownLine({ verdict, judge }: Ruling<ZoneFile>, reader: Caller): string {
   const { zone, line } = verdict;
   const visible = zone !== undefined && judge.authority.allows(reader, zone.permissions, R);
   return visible && line !== undefined ? `(${line.text}) ` : '';

@@ -51,10 +51,12 @@ export class Remotes {
 
   /** Whether one may be heard: who was spoken to may answer. */
   mayHear(from: Endpoint): boolean {
-    if (this.fresh(this.sent).has(formatEndpoint(from))) return this.sent.get(formatEndpoint(from)) === undefined;
+    if (this.fresh(this.sent).has(formatEndpoint(from)))
+      return this.sent.get(formatEndpoint(from)) === undefined;
     const known = this.fresh(this.heard);
     const key = formatIp(from.ip);
-    const allowed = known.get(key) ?? this.options.gate.lets(this.callBy(from), this.options.caller, this.options.place);
+    const allowed =
+      known.get(key) ?? this.options.gate.lets(this.callBy(from), this.options.caller, this.options.place);
     known.set(key, allowed);
     return allowed;
   }

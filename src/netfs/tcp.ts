@@ -225,7 +225,8 @@ export class TcpConversation extends Conversation {
 
   async listen(req: Req): Promise<Conversation> {
     this.mustBeAnnounced();
-    if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
+    if (!this.tree.hasRoom(this.permissions.owner))
+      throw new FsError('Enodev', 'the call waits until a conversation is free');
     this.retain();
     try {
       for (;;) {
@@ -241,7 +242,7 @@ export class TcpConversation extends Conversation {
   /** Undefined where the caller may not call any more, as he might when he came. */
   private accepted(connection: Connection): TcpConversation | undefined {
     // The last number may have been taken while the listen waited.
-    if (!this.tree.hasRoom()) {
+    if (!this.tree.hasRoom(this.permissions.owner)) {
       this.listener!.giveBack(connection);
       throw new FsError('Enodev', 'the call waits until a conversation is free');
     }

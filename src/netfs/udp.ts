@@ -402,7 +402,8 @@ export class UdpConversation extends Conversation {
   }
 
   private mustHaveRoom(): void {
-    if (!this.tree.hasRoom()) throw new FsError('Enodev', 'the call waits until a conversation is free');
+    if (!this.tree.hasRoom(this.permissions.owner))
+      throw new FsError('Enodev', 'the call waits until a conversation is free');
   }
 
   /** Undefined where the caller may not call any more, as he might when he came. */

@@ -74,7 +74,8 @@ export class ZoneDir implements DirNode {
   }
 
   *children(_req: Req, from: number): Iterable<Child> {
-    for (const zone of this.zones.values()) if (zone.serial >= from) yield { node: zone, position: zone.serial };
+    for (const zone of this.zones.values())
+      if (zone.serial >= from) yield { node: zone, position: zone.serial };
   }
 
   create(name: string, kind: 'file' | 'directory', req: Req): ZoneFile {
@@ -105,6 +106,12 @@ export class ZoneDir implements DirNode {
     if (zone.isVeto && privileged !== true && caller.uid !== zone.permissions.owner.uid) {
       throw new FsError('Eperm', `zone ${zone.name} forbids to everybody; only its owner takes it away`);
     }
+  }
+
+  /** All of them, at the end of a view. */
+  clear(): void {
+    for (const zone of this.zones.values()) zone.gone();
+    this.zones.clear();
   }
 
   drop(zone: ZoneFile, by: Changer | undefined): void {
@@ -185,7 +192,7 @@ export class ZoneFile implements Node, Document, Zone {
     const permissions = permissionChange(change, 0o777);
     this.mayForbid(permissions.mode, req);
     authority.change(req, this.permissions, permissions);
-    if (shorter !== undefined && shorter.length < this.content.length) this.commit(shorter);
+    if (shorter !== undefined && shorter.length < this.content.length) this.commit(shorter, req);
     if (Object.keys(permissions).length > 0) this.parent.options.changed('chmod', this, req);
     if (change.name !== undefined) this.parent.rename(this.name, this.parent, change.name, true, req);
   }
@@ -214,12 +221,17 @@ export class ZoneFile implements Node, Document, Zone {
   private mayWrite(lines: readonly Line[], { caller, privileged }: Changer): void {
     if (privileged === true) return;
     const there = new Set(this.lines.map(line => line.text));
-    const wrong = lines.find(line => !there.has(line.text) && !this.parent.options.judge.covers(line, caller));
+    const wrong = lines.find(
+      line => !there.has(line.text) && !this.parent.options.judge.covers(line, caller),
+    );
     if (wrong === undefined) return;
-    throw new FsError('Eperm', `line ${wrong.number}: ${caller.name} may write only what he may do: ${wrong.text}`);
+    throw new FsError(
+      'Eperm',
+      `line ${wrong.number}: ${caller.name} may write only what he may do: ${wrong.text}`,
+    );
   }
 
-  commit(text: Buffer): void {
+  commit(text: Buffer, by?: Changer): void {
     // Who writes to a file that is gone writes to nothing.
     if (this.removed) return;
     if (!this.parent.options.takeRoom(text.length - this.content.length)) {
@@ -231,7 +243,7 @@ export class ZoneFile implements Node, Document, Zone {
     this.version++;
     this.touched = this.parent.options.now();
     this.bringIntoForce();
-    this.parent.options.changed('write', this, undefined);
+    this.parent.options.changed('write', this, by);
   }
 
   private parsed(text: Buffer): readonly Line[] {

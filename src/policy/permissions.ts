@@ -88,7 +88,11 @@ export class Authority {
    * mode; only the server's owner gives a file away; a new group must be one of the caller's.
    * Checks everything before it changes anything.
    */
-  changeOwn({ caller, privileged = this.isOwner(caller) }: Changer, file: Permissions, to: PermissionChange): void {
+  changeOwn(
+    { caller, privileged = this.isOwner(caller) }: Changer,
+    file: Permissions,
+    to: PermissionChange,
+  ): void {
     if (touches(to) && !privileged && !sameCaller(caller, file.owner)) throw new FsError('Enotowner');
     if (to.owner !== undefined && !privileged && !sameCaller(to.owner, file.owner)) {
       throw new FsError('Enotowner', 'only the owner of the server gives a file away');

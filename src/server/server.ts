@@ -13,6 +13,7 @@ import type { HostFacts } from '../netfs/hostfacts.ts';
 import { Mount } from '../netfs/mount.ts';
 import type { ResolverSettings } from '../netfs/ndb/prefill.ts';
 import type { Protocol } from '../netfs/protocol.ts';
+import type { View } from '../netfs/view.ts';
 import type { Resolver } from '../netfs/resolver.ts';
 import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
 import { Authority } from '../policy/permissions.ts';
@@ -56,7 +57,11 @@ export class Server {
   readonly owner: Caller;
   readonly users: Users;
   readonly dialer: Dialer;
+  /** The server's own /net, and the views in it. */
+  readonly net: View;
   readonly mount: Mount;
+  /** The same for doors that do not tell inside from outside. */
+  readonly sharedMount: Mount;
   readonly tcp: Protocol;
   readonly udp: Protocol;
   readonly sessions = new Set<Session | FuseSession>();
@@ -77,18 +82,22 @@ export class Server {
     const authority = new Authority(this.owner);
     const tree = new NetTree({
       authority,
+      users: this.users,
       dialer: this.dialer,
       resolver: options.resolver ?? host,
       resolverSettings: options.resolverSettings ?? host.settings(),
       facts: options.facts,
       netdir: options.netdir,
       conversations: options.conversations ?? DEFAULT_CONVERSATIONS,
-      now: () => Math.floor(now() / 1000),
+      now,
       isOwnListener: at => this.isOwnDoor(at),
     });
+    tree.allowEverything();
     this.tcp = tree.tcp;
     this.udp = tree.udp;
-    this.mount = new Mount(tree.root, authority);
+    this.net = tree.net;
+    this.mount = new Mount(tree.net.root, authority);
+    this.sharedMount = new Mount(tree.net.root, authority, { shared: true });
   }
 
   // ---- doors and sessions -----------------------------------------------------------------------
@@ -115,7 +124,7 @@ export class Server {
     const id = ++this.lastSession;
     const { trace } = this.options;
     const session = new FuseSession(fd, {
-      mount: this.mount,
+      mount: this.sharedMount,
       users: this.users,
       log: this.log,
       trace: trace && (line => trace(`${id} ${line}`)),

@@ -7,6 +7,7 @@ import { NdbFile } from '../../src/netfs/ndb/file.ts';
 import { parse } from '../../src/netfs/ndb/parse.ts';
 import type { DirNode, Handle, Reply } from '../../src/netfs/node.ts';
 import type { Caller } from '../../src/policy/identity.ts';
+import { Qids } from '../../src/netfs/qid.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import { ALICE, BOB, GLENDA } from '../support/callers.ts';
 
@@ -15,7 +16,7 @@ const COPIES = 64;
 const by = (caller: Caller) => ({ caller, signal: new Abort() });
 const RW = { read: true, write: true, truncate: false };
 const make = (text = ''): NdbFile =>
-  new NdbFile({} as DirNode, { authority: new Authority(GLENDA), now: () => 0 }, text);
+  new NdbFile({} as DirNode, { authority: new Authority(GLENDA), now: () => 0, qids: new Qids(0) }, text);
 
 function textOf(handle: Handle): string {
   let bytes = Buffer.alloc(0);

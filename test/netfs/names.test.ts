@@ -8,8 +8,8 @@ import { Names } from '../../src/netfs/names.ts';
 import { Database } from '../../src/netfs/ndb/database.ts';
 import { parse } from '../../src/netfs/ndb/parse.ts';
 import { reverseAddress, reverseName } from '../../src/netfs/domain.ts';
-import { Authority } from '../../src/policy/permissions.ts';
 import { unauthenticated } from '../../src/policy/identity.ts';
+import { lookupsOf } from '../support/lookups.ts';
 import { ALICE, GLENDA } from '../support/callers.ts';
 import { ip } from '../support/machine.ts';
 import { FakeResolver } from '../support/resolver.ts';
@@ -39,11 +39,10 @@ const ELSEWHERE = {
 };
 
 const signal = new Abort();
-const authority = new Authority(GLENDA);
 
 function names(ndb = NDB, resolver = new FakeResolver(ELSEWHERE)): Names {
   const database = new Database(parse(Buffer.from(ndb)));
-  return new Names({ authority, database: () => database, resolver });
+  return new Names({ database: () => database, resolver });
 }
 
 const records = async (name: string, type: string): Promise<string[]> =>
@@ -193,11 +192,13 @@ describe('what a database or a server says too much of', () => {
       all.domains('x'),
       [0, 1, 2, 3, 4, 5].map(i => `d${i}.example`),
     );
-    assert.equal((await all.destinations('x', GLENDA, signal)).length, 1);
+    assert.equal((await lookupsOf(all, GLENDA).destinations('x', GLENDA, signal)).length, 1);
     const ips = Array.from({ length: 4000 }, (_, i) => `198.51.${i >> 8}.${i & 255}`);
     const hostile = names('', new FakeResolver({ 'scan.example': { ip: ips } }));
     assert.deepEqual(
-      (await hostile.destinations('scan.example', GLENDA, signal)).map(formatIp),
+      (await lookupsOf(hostile, GLENDA).destinations('scan.example', GLENDA, signal)).map(({ ip }) =>
+        formatIp(ip),
+      ),
       ips.slice(0, 20),
     );
   });
@@ -205,13 +206,13 @@ describe('what a database or a server says too much of', () => {
 
 describe('a lookup of a name', () => {
   it('is for who may read and write the file dns', async () => {
-    const all = names();
+    const all = lookupsOf(names(), GLENDA);
     for (const caller of [ALICE, unauthenticated()]) {
       await assert.rejects(all.lookup('mailer', caller, signal), failsWith('Eperm'));
     }
     assert.equal((await all.lookup('mailer', GLENDA, signal)).length, 2);
-    const permissions = { owner: GLENDA, gid: GLENDA.gid, mode: 0o604 };
-    all.file = { permissions };
+    const { permissions } = all;
+    permissions.mode = 0o604;
     await assert.rejects(all.lookup('mailer', ALICE, signal), failsWith('Eperm'));
     permissions.mode = 0o606;
     assert.equal((await all.lookup('mailer', ALICE, signal)).length, 2);
@@ -221,7 +222,7 @@ describe('a lookup of a name', () => {
     const deaf = new FakeResolver({});
     deaf.addresses = () => new Promise(() => {});
     const given = new Abort();
-    const waiting = names('', deaf).lookup('www.example', GLENDA, given);
+    const waiting = lookupsOf(names('', deaf), GLENDA).lookup('www.example', GLENDA, given);
     given.abort(new FsError('Eintr'));
     await assert.rejects(waiting, failsWith('Eintr'));
   });

@@ -4,7 +4,7 @@ import { silent } from '../../src/log.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { Mount } from '../../src/netfs/mount.ts';
 import type { Req } from '../../src/netfs/node.ts';
-import { DIRECTORIES, qidPath, ROOT_FILES } from '../../src/netfs/qid.ts';
+import { DIRECTORIES, Qids, ROOT_FILES } from '../../src/netfs/qid.ts';
 import { QueryFile } from '../../src/netfs/query.ts';
 import { RootDir } from '../../src/netfs/root.ts';
 import type { Caller, Peer } from '../../src/policy/identity.ts';
@@ -33,11 +33,12 @@ export class Asked {
   constructor(files: { readonly cs?: Answers; readonly dns?: Answers }) {
     this.owner = this.users.byId(process.getuid!())!;
     const authority = new Authority(this.owner);
-    const root = new RootDir(authority, 0, dir =>
+    const qids = new Qids(0);
+    const root = new RootDir({ qids, permissions: authority.file(0o555), since: 0 }, dir =>
       (['cs', 'dns'] as const).flatMap(name => {
         const answers = files[name];
         if (answers === undefined) return [];
-        const path = qidPath(DIRECTORIES.root, undefined, ROOT_FILES[name]);
+        const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES[name]);
         const ask = (question: Buffer, req: Req) => this.answer(answers, question.toString(), req);
         return [new QueryFile(dir, name, { path, since: 0, authority }, ask, () => new FsError('Econinuse'))];
       }),
