@@ -246,10 +246,10 @@ describe('covers', () => {
     return counts;
   }
 
-  it('never calls covered what turns a no into a yes, and is not much stricter than it must be', () => {
+  it('never calls covered what turns a no into a yes, and often enough says yes', () => {
     for (const domains of [undefined, ['x'], []]) {
       const { yes, could } = check(domains);
-      assert(yes > could * 0.3, `${yes} of ${could}, domains ${String(domains)}`);
+      assert(yes > 10 && yes > could * 0.1, `${yes} of ${could}, domains ${String(domains)}`);
     }
   });
 });
