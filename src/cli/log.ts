@@ -39,12 +39,20 @@ async function show(client: Client, path: string, { follow = false }: LogOptions
   }
 }
 
+/** Characters; more than a line of a log has. */
+const MOST_OF_LINE = 64 * 1024;
+
 async function print(parts: AsyncIterable<Buffer>): Promise<void> {
   const decoder = new StringDecoder();
   let rest = '';
   for await (const bytes of parts) {
     const lines = (rest + decoder.write(bytes)).split('\n');
     rest = lines.pop()!;
+    // What is no log may have no lines.
+    if (rest.length > MOST_OF_LINE) {
+      lines.push(rest);
+      rest = '';
+    }
     await writeOut(lines.map(line => `${printable(line)}\n`).join(''));
   }
   if (rest !== '') await writeOut(`${printable(rest)}\n`);
@@ -76,7 +84,7 @@ async function readNow(file: File): Promise<Buffer | undefined> {
 
 /** Of the last line that begins in these bytes, in seconds; NaN where none does. */
 function lastTime(bytes: Buffer): number {
-  const at = bytes.lastIndexOf('\ntime=', -2) + 1;
+  const at = bytes.lastIndexOf('\ntime=') + 1;
   const stamp = /^time=(\S{1,40})/.exec(bytes.toString('latin1', at, at + 50))?.[1];
   return stamp === undefined ? NaN : Date.parse(stamp) / 1000;
 }

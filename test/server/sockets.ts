@@ -57,14 +57,17 @@ export function listenTcp(ip: readonly number[] = LOOPBACK, backlog = 10): { fd:
 /** Receives datagrams at a path. */
 export class Mailbox {
   private readonly fd: number;
+  private readonly room: number;
 
-  constructor(path: string) {
+  /** `room`: the most bytes of a datagram. */
+  constructor(path: string, room = 1024) {
     this.fd = bound(AF_UNIX, SOCK_DGRAM, unixName(path));
+    this.room = room;
   }
 
   /** The next that has come, or undefined. */
   take(): string | undefined {
-    const into = Buffer.alloc(1024);
+    const into = Buffer.alloc(this.room);
     const n = recvC(this.fd, into, into.length, MSG_DONTWAIT) as number;
     return n < 0 ? undefined : into.toString('utf8', 0, n);
   }
