@@ -10,6 +10,7 @@ import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
 import { register as registerNetstat } from './netstat.ts';
+import { register as registerPolicy } from './policy.ts';
 import { register as registerResolve } from './resolve.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
@@ -28,6 +29,7 @@ const COMMANDS = [
   registerAnnounce,
   registerResolve,
   registerNetstat,
+  registerPolicy,
 ];
 
 function makeProgram(): Command {
