@@ -11,6 +11,7 @@ import { register as registerLog } from './log.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
 import { register as registerNetstat } from './netstat.ts';
+import { register as registerPolicy } from './policy.ts';
 import { register as registerResolve } from './resolve.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
@@ -30,6 +31,7 @@ const COMMANDS = [
   registerResolve,
   registerNetstat,
   registerLog,
+  registerPolicy,
 ];
 
 function makeProgram(): Command {
