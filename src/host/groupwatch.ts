@@ -5,8 +5,8 @@ import { silent, type Log } from '../log.ts';
 /** group(5); and passwd(5), which has the primary groups. */
 const FILES: readonly string[] = ['group', 'passwd'];
 
-/** usermod(8) and others replace several files, one after the other; they are read once, behind the last. */
-const QUIET_MS = 20;
+/** usermod(8) and others replace several files, one after the other; one call is for all of so short a time. */
+const TOGETHER_MS = 20;
 
 export interface GroupWatch {
   close(): void;
@@ -27,8 +27,10 @@ export function watchGroups(changed: () => void, options: GroupWatchOptions = {}
   const { dir = '/etc', log = silent } = options;
   let timer: NodeJS.Timeout | undefined;
   const later = (): void => {
-    clearTimeout(timer);
-    timer = setTimeout(changed, QUIET_MS).unref();
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      changed();
+    }, TOGETHER_MS).unref();
   };
   const cannot = (error: unknown): void =>
     log.warn(

@@ -113,10 +113,7 @@ export class FdClient {
    * Mounts at `dir`, in a mount namespace of the new process's own; `device` is its /dev/fuse. `by` is what
    * the process is started by, e.g. unshare with its options.
    */
-  static async mount(
-    dir: string,
-    by: readonly string[] = [],
-  ): Promise<{ client: FdClient; device: number }> {
+  static async mount(dir: string, by: readonly string[] = []): Promise<{ client: FdClient; device: number }> {
     const [ours, theirs] = socketPair();
     const client = new FdClient(dir, [...by, executable(), 'mount', dir, '3'], theirs);
     closeSync(theirs);
