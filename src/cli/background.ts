@@ -72,6 +72,7 @@ function commandLine(flags: ServeFlags): string[] {
     ...['--mount-name', flags.mountName],
     ...(flags.allowOther === true ? ['--allow-other'] : []),
     ...(flags.trustTcp === true ? ['--trust-tcp'] : []),
+    ...(flags.trustMount === true ? ['--trust-mount'] : []),
     ...(flags.squash === true ? ['--squash'] : []),
     ...['--socket-mode', flags.socketMode.toString(8)],
     ...['--conversations', String(flags.conversations)],

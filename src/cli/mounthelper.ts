@@ -28,7 +28,10 @@ export function fromMountHelper(args: readonly string[], commands: readonly stri
   // mount.fuse3 always has options to pass; without any it is a command that was misspelt.
   if (dir?.startsWith('/') !== true || rest[0] !== '-o') return args;
   const options = rest.filter(arg => arg !== '-o').flatMap(list => list.split(','));
-  return ['serve', '--mount', dir, '--mount-name', source, '--background', ...options.flatMap(flagOf)];
+  // A descriptor mount.fuse3 has mounted itself, and it starts us where it did that.
+  const handed = dir.startsWith('/dev/fd/') ? ['--trust-mount'] : [];
+  const flags = [...handed, ...options.flatMap(flagOf)];
+  return ['serve', '--mount', dir, '--mount-name', source, '--background', ...flags];
 }
 
 function flagOf(option: string): string[] {

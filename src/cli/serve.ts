@@ -27,6 +27,7 @@ export interface ServeFlags {
   allowOther?: boolean;
   background?: boolean;
   trustTcp?: boolean;
+  trustMount?: boolean;
   squash?: boolean;
   socketMode: number;
   conversations: number;
@@ -56,6 +57,7 @@ export function register(program: Command): void {
     .option('--allow-other', 'let other users into the mounts, as far as permissions let them')
     .option('--background', 'return when everything is open, and go on in the background')
     .option('--trust-tcp', 'believe who TCP clients say they are (else they are the user none)')
+    .option('--trust-mount', 'a descriptor in --mount /dev/fd/N was mounted here, not in a container')
     .option('--squash', 'on unix sockets: whoever a client claims to be, it is its own user')
     .addOption(
       new Option('--socket-mode <mode>', 'permission bits of unix sockets, octal')

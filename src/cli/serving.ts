@@ -1,7 +1,9 @@
 /** What `slashnet serve` does: open the doors, say where they are, and end in good order. */
 import { pino } from 'pino';
 import type { Endpoint } from '../endpoint.ts';
+import { watchGroups } from '../host/groupwatch.ts';
 import { inheritOnly } from '../host/proc.ts';
+import { hasTerminal } from '../host/terminal.ts';
 import { Server } from '../server/server.ts';
 import { activatedDoor, activatedFds, notify } from '../server/transport/activation.ts';
 import { DoorError, type Door, type OnClient } from '../server/transport/door.ts';
@@ -29,6 +31,8 @@ export async function serve(flags: ServeFlags): Promise<void> {
     trace: flags.trace === true ? say : undefined,
   });
   endOnSignals(server);
+  refreshOnHangup(server);
+  watchGroups(() => server.refreshGroups(), { log });
   try {
     const doors = await openDoors(server, flags);
     notify('READY=1');
@@ -69,6 +73,7 @@ async function openDoors(server: Server, flags: ServeFlags): Promise<Door[]> {
     doors.push(
       await server.addMount(dir, {
         allowOther: flags.allowOther === true,
+        trustHanded: flags.trustMount === true,
         name: flags.mountName,
       }),
     );
@@ -100,6 +105,18 @@ function announce(doors: readonly Door[], flags: ServeFlags): void {
   const last = doors.at(-1)!;
   const at = flags.listen === undefined ? '' : ` --at '${last.name}'`;
   say(isMount(last) ? `try: ls -l ${last.name}/tcp` : `try: slashnet ls -l${at} tcp`);
+}
+
+/**
+ * SIGHUP: what the host says of its users is read again. To a server on a terminal that is no more it
+ * means what it always did, that the session is over.
+ */
+function refreshOnHangup(server: Server): void {
+  const onTerminal = hasTerminal();
+  process.on('SIGHUP', () => {
+    if (onTerminal && !hasTerminal()) process.kill(process.pid, 'SIGTERM');
+    else server.refreshGroups();
+  });
 }
 
 /** The first SIGINT or SIGTERM drains and exits 0, the second exits at once. */

@@ -8,6 +8,12 @@ const libc = koffi.load('libc.so.6');
 const mountC = libc.func(
   'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
 );
+// A C library older than 2.36 has no functions for these.
+const fsopenC = libc.func('long syscall(long number, const char *type, unsigned int flags)');
+const fsconfigC = libc.func(
+  'long syscall(long number, int fd, unsigned int command, const char *key, const char *value, int aux)',
+);
+const closeC = libc.func('int close(int fd)');
 const umount2C = libc.func('int umount2(const char *target, int flags)');
 const flockC = libc.func('int flock(int fd, int operation)');
 const fcntlC = libc.func('int fcntl(int fd, int command, int value)');
@@ -15,6 +21,12 @@ const pollC = libc.func('int poll(_Inout_ uint8_t *fds, unsigned long count, int
 
 /** mount(2), <linux/mount.h> */
 export const MS = { NOSUID: 2, NODEV: 4, NOEXEC: 8, NOATIME: 1024 } as const;
+/** fsopen(2), fsconfig(2): the numbers are those of every architecture; <linux/mount.h> */
+const SYS_FSOPEN = 430;
+const SYS_FSCONFIG = 431;
+const FSOPEN_CLOEXEC = 1;
+const FSCONFIG_SET_STRING = 1;
+const FSCONFIG_CMD_CREATE = 6;
 /** umount2(2), <sys/mount.h> */
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
@@ -53,6 +65,28 @@ export function mount(source: string, target: string, type: string, flags: numbe
  */
 export function detach(target: string): void {
   check(umount2C(target, MNT_DETACH | UMOUNT_NOFOLLOW) as number);
+}
+
+/**
+ * Whether a mounted /dev/fuse was mounted in this process's user namespace; undefined where the kernel
+ * does not say: to a process without CAP_SYS_ADMIN, and before Linux 5.15.
+ *
+ * It is asked for the file system once more, which it gives for a descriptor that has one - and refuses
+ * with EBUSY if that is another user namespace's (sget_fc in fs/super.c). Nothing is mounted by that.
+ */
+export function mountedByOurUsers(fd: number): boolean | undefined {
+  const context = fsopenC(SYS_FSOPEN, 'fuse', FSOPEN_CLOEXEC) as number;
+  if (context < 0) return undefined;
+  const ask = (command: number, key: string | null, value: string | null): boolean =>
+    (fsconfigC(SYS_FSCONFIG, context, command, key, value, 0) as number) === 0;
+  try {
+    const settings = Object.entries({ fd: String(fd), rootmode: '40000', user_id: '0', group_id: '0' });
+    if (!settings.every(([key, value]) => ask(FSCONFIG_SET_STRING, key, value))) return undefined;
+    if (ask(FSCONFIG_CMD_CREATE, null, null)) return true;
+    return koffi.errno() === constants.errno.EBUSY ? false : undefined;
+  } finally {
+    closeC(context);
+  }
 }
 
 /** Locks an open file or directory against others; false if somebody has it. Closing gives it back. */

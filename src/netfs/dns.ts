@@ -31,7 +31,7 @@ export function dnsFile(
   return new QueryFile(
     parent,
     'dns',
-    { path, since, authority },
+    { path, since, authority, permissions: lookups.permissions },
     (bytes, req) => {
       const text = requestText(bytes);
       if (authority.isOwner(req.caller) && OWNERS_WORDS.test(text)) return [];

@@ -31,16 +31,14 @@ const VERBS = ['connect', 'announce', 'accept', 'resolve'] as const;
 export function explainFile(parent: DirNode, since: number, about: Explained): QueryFile {
   const { authority, qids } = about.view;
   const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES.explain);
-  const file = new QueryFile(
+  return new QueryFile(
     parent,
     'explain',
-    { path, since, authority },
+    // Everybody may ask what he himself may.
+    { path, since, authority, permissions: authority.file(0o666) },
     async (bytes, req) => [await explain(questionOf(bytes), about, req)],
     () => new FsError('Einprogress'),
   );
-  // Everybody may ask what he himself may.
-  file.permissions.mode = 0o666;
-  return file;
 }
 
 interface Question {

@@ -3,7 +3,7 @@
  * do the permission checks.
  */
 import { FsError } from './error.ts';
-import { isNoop } from './file.ts';
+import { isNoop, permissionChange } from './file.ts';
 import { GuardedHandle } from './handles.ts';
 import { isDir, type Awaitable, type DirNode, type Handle, type Node } from './node.ts';
 import type { OpenMode, Req, StatChange } from './node.ts';
@@ -90,15 +90,15 @@ export class Mount {
     // truncate(2), stat(5): a length is written, even where it changes nothing.
     if (change.length !== undefined && !isDir(node)) this.permit(node, W, req);
     if (node.wstat === undefined) throw new FsError(change.name === undefined ? 'Enotowner' : 'Eperm');
-    this.enter(node, req);
-    return node.wstat(change, req);
+    const realm = this.enter(node, req);
+    const changed = node.wstat(change, req);
+    if (realm === undefined || Object.keys(permissionChange(change, 0)).length === 0) return changed;
+    return then(changed, () => realm.changed(node, change, req));
   }
 
   /** Whether the caller may do all of `need` (R, W, X or'ed) with a file that he can reach; Eperm if not. */
   access(node: Node, need: number, req: Req): void {
     this.reach(node, req);
-    // Whoever passes everywhere still cannot execute what is no program, as root on Unix.
-    if (need & X && !isDir(node) && (node.permissions.mode & 0o111) === 0) throw new FsError('Eperm');
     this.permit(node, need, req);
   }
 

@@ -29,6 +29,16 @@ export type Ask = (question: Buffer, req: Req) => Awaitable<readonly string[]>;
 const UNREAD = 16 * 1024 * 1024;
 const OVERHEAD = 128;
 
+export interface QueryFileOptions {
+  /** The qid's. */
+  readonly path: number;
+  /** Seconds since the epoch. */
+  readonly since: number;
+  readonly authority: Authority;
+  /** 0600 by default. */
+  readonly permissions?: Permissions;
+}
+
 export class QueryFile implements Node {
   readonly parent: DirNode;
   readonly qid: Qid;
@@ -42,18 +52,18 @@ export class QueryFile implements Node {
   private readonly busy: () => FsError;
   private readonly unread = new Quota(UNREAD);
 
-  /** `path` is the qid's; `since` in seconds since the epoch; `busy` is the error of asking while an answer is waited for. */
+  /** `busy` is the error of asking while an answer is waited for. */
   constructor(
     parent: DirNode,
     name: string,
-    { path, since, authority }: { path: number; since: number; authority: Authority },
+    { path, since, authority, permissions = authority.file(0o600) }: QueryFileOptions,
     ask: Ask,
     busy: () => FsError,
   ) {
     this.parent = parent;
     this.name = name;
     this.qid = { type: QTFILE, vers: 0, path };
-    this.permissions = authority.file(0o600);
+    this.permissions = permissions;
     this.since = since;
     this.authority = authority;
     this.ask = ask;

@@ -1,7 +1,7 @@
 /** What rules in a /net: the server's own, or a view within it. */
-import type { DirNode, Node } from './node.ts';
+import type { DirNode, Node, StatChange } from './node.ts';
 import type { Caller } from '../policy/identity.ts';
-import type { Authority } from '../policy/permissions.ts';
+import type { Authority, Changer } from '../policy/permissions.ts';
 
 export interface Realm {
   readonly authority: Authority;
@@ -13,6 +13,8 @@ export interface Realm {
   readonly maker: Caller;
   /** Whose the inside is. */
   readonly user: Caller;
+  /** Owner, group or bits of a file were changed. */
+  changed(node: Node, change: StatChange, by: Changer): void;
 }
 
 /** The one that a file is in; undefined of a tree that has none. */

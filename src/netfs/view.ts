@@ -10,7 +10,7 @@ import { Given } from './given.ts';
 import { Journal } from './log.ts';
 import { Lookups } from './lookups.ts';
 import type { Names } from './names.ts';
-import type { DirNode, Node } from './node.ts';
+import type { DirNode, Node, StatChange } from './node.ts';
 import type { Protocol } from './protocol.ts';
 import { Qids } from './qid.ts';
 import type { Realm } from './realm.ts';
@@ -192,6 +192,20 @@ export class View implements Realm {
     this.gate.reconsider();
   }
 
+  changed(node: Node, { mode, owner, gid }: StatChange, { caller }: Changer): void {
+    const group = gid === undefined ? undefined : this.surroundings.groupName(gid);
+    const bits = mode === undefined ? undefined : (mode & 0o777).toString(8).padStart(4, '0');
+    const dest = pathOf(node, this.root);
+    this.journal.write({
+      ...this.gate.who(caller),
+      verb: 'chmod',
+      dest,
+      mode: bits,
+      owner: owner?.name,
+      group,
+    });
+  }
+
   // ---- views in it --------------------------------------------------------------------------------
 
   /** A new view, of whatever he has here; nothing is allowed in it yet. */
@@ -202,11 +216,15 @@ export class View implements Realm {
       throw new FsError('Enodev', 'you have too many views');
     const own = asHeIs(maker);
     const number = this.views.takeNumber();
-    const view = new View(surroundings, new Authority(own, { governed: true }), {
-      view: this,
-      number,
-      maker: own,
-    });
+    const view = new View(
+      surroundings,
+      new Authority(own, { memberships: this.authority.memberships, governed: true }),
+      {
+        view: this,
+        number,
+        maker: own,
+      },
+    );
     this.views.add(view);
     this.journal.write({ ...this.gate.who(maker), verb: 'view', what: 'make', dest: view.place });
     return view;
@@ -284,6 +302,13 @@ export class View implements Realm {
       .map(([key, value]) => `${key}: ${value}\n`)
       .join('');
   }
+}
+
+/** `tcp/clone` */
+function pathOf(node: Node, root: Node): string {
+  if (node === root) return '.';
+  const { name } = node.stat();
+  return node.parent === root ? name : `${pathOf(node.parent, root)}/${name}`;
 }
 
 /** His credentials as they are now; who is gone later cannot tell his groups. */

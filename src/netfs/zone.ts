@@ -85,10 +85,11 @@ export class ZoneDir implements DirNode {
     return this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
   }
 
-  /** A zone without lines, for who needs not ask. */
-  add(name: string, permissions: Permissions): ZoneFile {
+  /** For who needs not ask: with the lines with which it begins, of which nobody is told. */
+  add(name: string, permissions: Permissions, lines = ''): ZoneFile {
     if (this.zones.size >= MOST_ZONES) throw new FsError('Enodev', `there are ${MOST_ZONES} zones`);
     const zone = new ZoneFile(this, name, permissions, this.made++ % MOST_SLOTS);
+    zone.begin(Buffer.from(lines));
     this.zones.set(name, zone);
     return zone;
   }
@@ -237,13 +238,17 @@ export class ZoneFile implements Node, Document, Zone {
     if (!this.parent.options.takeRoom(text.length - this.content.length)) {
       throw new FsError('Enofids', 'the zones of your views take too much room');
     }
+    this.begin(text);
+    this.version++;
+    this.touched = this.parent.options.now();
+    this.parent.options.changed('write', this, by);
+  }
+
+  begin(text: Buffer): void {
     this.content = text;
     this.lines = this.judged?.text === text ? this.judged.lines : this.parsed(text);
     this.judged = undefined;
-    this.version++;
-    this.touched = this.parent.options.now();
     this.bringIntoForce();
-    this.parent.options.changed('write', this, by);
   }
 
   private parsed(text: Buffer): readonly Line[] {

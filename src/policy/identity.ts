@@ -55,10 +55,11 @@ export interface Peer {
   /** Who it is by the kernel's word; `none` where nobody says. */
   readonly caller: Caller;
   /**
-   * What an attach may claim: `self` only to be the caller; `anyone` is believed (root on a unix
-   * socket, or a TCP network that the operator trusts); `ignored` makes every claim the caller's.
+   * What an attach may claim: `self` only to be the caller; `anyone` is believed, as of the user database
+   * (root on a unix socket); `trusted` too (a TCP network that the operator trusts), but the users of a
+   * trusted transport come first; `ignored` makes every claim the caller's.
    */
-  readonly claims: 'self' | 'anyone' | 'ignored';
+  readonly claims: 'self' | 'anyone' | 'trusted' | 'ignored';
 }
 
 /** The name and number that an attach gives; undefined for the number of a client that has none. */
@@ -67,10 +68,16 @@ export interface Claim {
   readonly uid: number | undefined;
 }
 
+/** Who the clients of a trusted transport may be besides the users of the database, by the names they claim. */
+export type TrustedUsers = ReadonlyMap<string, Caller>;
+
+const NOBODY_ELSE: TrustedUsers = new Map();
+
 /** Who an attach is by. A number counts more than a name; no claim at all is the peer itself. */
-export function identify(peer: Peer, claim: Claim, users: Users): Caller {
+export function identify(peer: Peer, claim: Claim, users: Users, trusted = NOBODY_ELSE): Caller {
   if (peer.claims === 'ignored') return peer.caller;
   if (claim.uid === undefined && claim.uname === '') return peer.caller;
+  if (peer.claims === 'trusted') return trustedUser(claim, trusted) ?? claimed(claim, users);
   if (peer.claims === 'anyone') return claimed(claim, users);
   if (claimsSelf(peer.caller, claim)) return peer.caller;
   throw new FsError('Eperm', `${peer.caller.name} (uid ${peer.caller.uid}) attached as ${show(claim)}`);
@@ -97,6 +104,11 @@ export function newOwner(uid: number, users: Users): Caller {
       return user().groups;
     },
   };
+}
+
+function trustedUser({ uname, uid }: Claim, trusted: TrustedUsers): Caller | undefined {
+  if (uid === undefined) return trusted.get(uname);
+  return [...trusted.values()].find(user => user.uid === uid);
 }
 
 /** Whom nobody knows is given nothing. */

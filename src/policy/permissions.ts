@@ -1,5 +1,6 @@
 /** Unix's permission check: the owner's bits, or else the group's, or else everybody's. */
 import { inGroup, sameCaller, type Caller } from './identity.ts';
+import type { Memberships } from './membership.ts';
 import { FsError } from '../netfs/error.ts';
 
 export const R = 4;
@@ -13,11 +14,26 @@ export interface Permissions {
   mode: number;
 }
 
+const SOMEBODY_MAY_PASS = 0o111;
+
 /** Who asks for a change. */
 export interface Changer {
   readonly caller: Caller;
   /** Req.privileged */
   readonly privileged?: boolean;
+}
+
+export interface PermissionChange {
+  readonly mode?: number;
+  readonly owner?: Caller;
+  readonly gid?: number;
+}
+
+export interface AuthorityOptions {
+  /** Knows which groups were taken from whom; without it the caller's word is all there is. */
+  readonly memberships?: Memberships | undefined;
+  /** Of a view. */
+  readonly governed?: boolean;
 }
 
 /**
@@ -27,14 +43,16 @@ export interface Changer {
  */
 export class Authority {
   owner: Caller;
-  private readonly governed: boolean;
   /** Nobody changes a view any more. */
   frozen = false;
+  readonly memberships: Memberships | undefined;
+  private readonly governed: boolean;
   /** What a view began with. */
   private readonly files: Permissions[] = [];
 
-  constructor(owner: Caller, { governed = false }: { governed?: boolean } = {}) {
+  constructor(owner: Caller, { memberships, governed = false }: AuthorityOptions = {}) {
     this.owner = owner;
+    this.memberships = memberships;
     this.governed = governed;
   }
 
@@ -57,11 +75,12 @@ export class Authority {
 
   /**
    * Whether all of `need` (R, W, X or'ed) is granted to the caller. Only one class of bits counts, as in
-   * Unix. `privileged`: he passes whatever the bits say.
+   * Unix. `privileged`: he passes whatever the bits say; but what has no x bit at all nobody passes, the
+   * server's owner neither: it is shut, not private.
    */
   allows(caller: Caller, file: Permissions, need: number, privileged = this.isOwner(caller)): boolean {
-    if (privileged) return true;
-    return (bitsFor(caller, file) & need) === need;
+    if (privileged) return (need & X) === 0 || (file.mode & SOMEBODY_MAY_PASS) !== 0;
+    return (this.bitsFor(caller, file) & need) === need;
   }
 
   /** Whether he may go to the destinations of a zone with these permissions. */
@@ -97,28 +116,29 @@ export class Authority {
     if (to.owner !== undefined && !privileged && !sameCaller(to.owner, file.owner)) {
       throw new FsError('Enotowner', 'only the owner of the server gives a file away');
     }
-    if (to.gid !== undefined && !privileged && to.gid !== file.gid && !inGroup(caller, to.gid)) {
+    if (to.gid !== undefined && !privileged && to.gid !== file.gid && !this.isMember(caller, to.gid)) {
       throw new FsError('Enotowner', 'you are not a member of that group');
     }
     if (to.mode !== undefined) file.mode = to.mode;
     if (to.owner !== undefined && !sameCaller(to.owner, file.owner)) file.owner = to.owner;
     if (to.gid !== undefined) file.gid = to.gid;
   }
-}
 
-export interface PermissionChange {
-  readonly mode?: number;
-  readonly owner?: Caller;
-  readonly gid?: number;
+  private bitsFor(caller: Caller, file: Permissions): number {
+    if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
+    if (this.isMember(caller, file.gid)) return (file.mode >> 3) & 7;
+    // Whether he is in the group cannot be known: only what he would have either way.
+    if (caller.groups === undefined) return (file.mode >> 3) & file.mode & 7;
+    return file.mode & 7;
+  }
+
+  /** By his own word, or his process's, and not against the user database's. */
+  private isMember(caller: Caller, gid: number): boolean {
+    if (!inGroup(caller, gid)) return false;
+    this.memberships?.seen(caller.uid);
+    return this.memberships?.revoked(caller.uid, gid) !== true;
+  }
 }
 
 const touches = ({ mode, owner, gid }: PermissionChange): boolean =>
   mode !== undefined || owner !== undefined || gid !== undefined;
-
-function bitsFor(caller: Caller, file: Permissions): number {
-  if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
-  if (inGroup(caller, file.gid)) return (file.mode >> 3) & 7;
-  // Whether he is in the group cannot be known: only what he would have either way.
-  if (caller.groups === undefined) return (file.mode >> 3) & file.mode & 7;
-  return file.mode & 7;
-}

@@ -15,10 +15,12 @@ import type { ResolverSettings } from '../netfs/ndb/prefill.ts';
 import type { Protocol } from '../netfs/protocol.ts';
 import type { View } from '../netfs/view.ts';
 import type { Resolver } from '../netfs/resolver.ts';
-import { NOBODY, type Caller, type Peer, type Users } from '../policy/identity.ts';
+import { NOBODY, type Caller, type Peer, type TrustedUsers, type Users } from '../policy/identity.ts';
+import { Memberships, upToDate } from '../policy/membership.ts';
 import { Authority } from '../policy/permissions.ts';
 import { Locks } from './9p/locks.ts';
 import { DEFAULT_LIMITS, Session, type Direct, type Limits } from './9p/session.ts';
+import type { Ids } from './fuse/callers.ts';
 import { fuseDoor } from './fuse/door.ts';
 import type { MountOptions } from './fuse/mount.ts';
 import { FuseSession } from './fuse/session.ts';
@@ -35,6 +37,10 @@ export interface ServerOptions {
   /** Called with each 9P message as a line, behind the number of its session. */
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
+  /** Whom clients of a trusted TCP network may claim to be, before the user database is asked. */
+  readonly trustedUsers?: () => TrustedUsers;
+  /** Called by `refreshGroups` when somebody's groups are others than before. */
+  readonly onGroupsChanged?: () => void;
   /** Name servers to ask in place of the host's. */
   readonly nameServers?: readonly NameServer[] | undefined;
   /** Finds names that ndb does not have; the host's way by default. */
@@ -55,7 +61,9 @@ export const DEFAULT_CONVERSATIONS = 16384;
 
 export class Server {
   readonly owner: Caller;
+  /** Those it gives have the groups of the last refresh. */
   readonly users: Users;
+  readonly memberships: Memberships;
   readonly dialer: Dialer;
   /** The server's own /net, and the views in it. */
   readonly net: View;
@@ -75,11 +83,13 @@ export class Server {
     this.options = options;
     this.log = options.log ?? silent;
     this.dialer = options.dialer ?? hostDialer;
-    this.users = options.users ?? hostUsers();
-    this.owner = options.owner ?? currentUser(this.users);
+    const users = options.users ?? hostUsers();
+    this.memberships = new Memberships(users);
+    this.users = upToDate(users, this.memberships);
+    this.owner = options.owner ?? currentUser(users);
     const now = options.now ?? Date.now;
     const host = new HostResolver({ servers: options.nameServers });
-    const authority = new Authority(this.owner);
+    const authority = new Authority(this.owner, { memberships: this.memberships });
     const tree = new NetTree({
       authority,
       users: this.users,
@@ -110,6 +120,7 @@ export class Server {
       mount: this.mount,
       users: this.users,
       peer,
+      trustedUsers: this.options.trustedUsers,
       locks: this.locks,
       log: this.log,
       limits: this.options.limits ?? DEFAULT_LIMITS,
@@ -119,13 +130,14 @@ export class Server {
     return this.keep(session);
   }
 
-  /** Serves a FUSE mount; `fd` is its /dev/fuse and the session's from now on. */
-  serveFuse(fd: number): FuseSession {
+  /** Serves a FUSE mount; `fd` is its /dev/fuse and the session's from now on, `ids` what its ids mean here. */
+  serveFuse(fd: number, ids: Ids = 'ours'): FuseSession {
     const id = ++this.lastSession;
     const { trace } = this.options;
     const session = new FuseSession(fd, {
       mount: this.sharedMount,
       users: this.users,
+      ids,
       log: this.log,
       trace: trace && (line => trace(`${id} ${line}`)),
     });
@@ -148,7 +160,7 @@ export class Server {
 
   /** Mounts the tree on a directory by FUSE, until the door is closed or somebody unmounts it. */
   addMount(dir: string, options: MountOptions): Promise<Door> {
-    return this.addDoor(() => fuseDoor(dir, options, fd => this.serveFuse(fd)));
+    return this.addDoor(() => fuseDoor(dir, options, (fd, ids) => this.serveFuse(fd, ids)));
   }
 
   /**
@@ -164,6 +176,16 @@ export class Server {
       () => true,
       (error: unknown) => !(error instanceof FsError && error.name === 'Enotlocal'),
     );
+  }
+
+  // ---- who is who over time -------------------------------------------------------------------------
+
+  /** Reads the groups of users again: what was taken away counts no more, whatever a process carries. */
+  refreshGroups(): void {
+    if (!this.memberships.refresh()) return;
+    this.log.info({}, 'groups have changed');
+    this.net.gate.reconsider();
+    this.options.onGroupsChanged?.();
   }
 
   // ---- the end ----------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ export class NetTree {
   /** What a server is that was told nothing: everything is allowed to who may use clone, cs and dns. */
   allowEverything(): void {
     const { authority } = this.options;
-    this.net.zones.add(ALL, { ...authority.file(0o755) }).append(EVERYTHING);
+    this.net.zones.add(ALL, authority.file(0o755), EVERYTHING);
   }
 
   get tcp(): Protocol {

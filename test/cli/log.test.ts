@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { hostUsers } from '../../src/host/users.ts';
 import { Journal, LogFile } from '../../src/netfs/log.ts';
 import { Mount } from '../../src/netfs/mount.ts';
+import { Qids } from '../../src/netfs/qid.ts';
 import { RootDir } from '../../src/netfs/root.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import { Locks } from '../../src/server/9p/locks.ts';
@@ -40,7 +41,8 @@ describe('slashnet log', () => {
 
   async function serve(): Promise<void> {
     const authority = new Authority(users.byId(process.getuid!())!);
-    const root = new RootDir(authority, 0, parent => [
+    const top = { qids: new Qids(0), permissions: authority.file(0o555), since: 0 };
+    const root = new RootDir(top, parent => [
       new LogFile(parent, journal, { path: 31, authority, since: 0 }),
     ]);
     const locks = new Locks();

@@ -14,8 +14,8 @@ describe('the command line of a mount helper', () => {
     ]);
   });
 
-  it('may have a descriptor in place of the directory', () => {
-    const words = ['serve', '--mount', '/dev/fd/5', '--mount-name', 'net', '--background'];
+  it('may have a descriptor in place of the directory, which mount.fuse3 has mounted here', () => {
+    const words = ['serve', '--mount', '/dev/fd/5', '--mount-name', 'net', '--background', '--trust-mount'];
     assert.deepEqual(translate('net', '/dev/fd/5', '-o', 'rw'), words);
   });
 

@@ -4,11 +4,9 @@ import fc from 'fast-check';
 import { Abort } from '../../src/abort.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { Journal, LogFile } from '../../src/netfs/log.ts';
-import type { DirNode, Handle, Reply } from '../../src/netfs/node.ts';
-import { DIRECTORIES, qidPath } from '../../src/netfs/qid.ts';
+import type { Handle, Reply } from '../../src/netfs/node.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import type { Caller } from '../../src/policy/identity.ts';
-import type { Server } from '../../src/server/server.ts';
 import { forEachDoor, inProcess, onFuse, type Fixture } from '../support/fixture.ts';
 import { POLLIN } from '../support/fusefs.ts';
 
@@ -16,19 +14,6 @@ const TIME = Date.UTC(2026, 10, 25, 10, 0, 0, 123);
 const now = (): number => TIME;
 const STAMP = 'time=2026-11-25T10:00:00.123Z';
 const OWNER: Caller = { name: 'glenda', uid: 1000, gid: 1000, groups: [] };
-
-/** Puts the log into a server's tree. */
-function logged({ owner, mount }: Server, bytes?: number): Journal {
-  const journal = new Journal({ now, ...(bytes !== undefined && { bytes }) });
-  const { root } = mount;
-  const path = qidPath(DIRECTORIES.root, undefined, 31);
-  const file = new LogFile(root, journal, { path, authority: new Authority(owner), since: 0 });
-  const walk = root.walk.bind(root);
-  Object.assign(root, {
-    walk: ((name, req) => (name === 'log' ? file : walk(name, req))) satisfies DirNode['walk'],
-  });
-  return journal;
-}
 
 /** One who has opened a journal. */
 class Reader {
@@ -299,95 +284,106 @@ function accountedFor(text: string): number {
   return next;
 }
 
-forEachDoor('/net/log', t => {
-  let journal: Journal;
-  beforeEach(() => (journal = logged(t.server)));
+forEachDoor(
+  '/net/log',
+  t => {
+    let journal: Journal;
+    beforeEach(() => (journal = t.server.net.journal));
 
-  it('gives what is kept and then follows', async () => {
-    journal.write({ n: 1 });
-    const log = await t.client.open('log');
-    assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
-    const read = log.read();
-    assert.equal(await t.pending(read), true);
-    journal.write({ n: 2 });
-    assert.equal((await read).toString(), `${STAMP} n=2\n`);
-  });
+    it('gives what is kept and then follows', async () => {
+      journal.write({ n: 1 });
+      const log = await t.client.open('log');
+      assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
+      const read = log.read();
+      assert.equal(await t.pending(read), true);
+      journal.write({ n: 2 });
+      assert.equal((await read).toString(), `${STAMP} n=2\n`);
+    });
 
-  it('is followed by several at once', async () => {
-    const logs = await Promise.all([t.client.open('log'), (await t.another()).open('log')]);
-    const reads = logs.map(log => log.read());
-    for (const read of reads) assert.equal(await t.pending(read), true);
-    journal.write({ n: 1 });
-    for (const read of reads) assert.equal((await read).toString(), `${STAMP} n=1\n`);
-  });
+    it('is followed by several at once', async () => {
+      const logs = await Promise.all([t.client.open('log'), (await t.another()).open('log')]);
+      const reads = logs.map(log => log.read());
+      for (const read of reads) assert.equal(await t.pending(read), true);
+      journal.write({ n: 1 });
+      for (const read of reads) assert.equal((await read).toString(), `${STAMP} n=1\n`);
+    });
 
-  it('loses nothing to a read that is interrupted', async () => {
-    const log = await t.client.open('log');
-    const interrupt = new AbortController();
-    const read = log.read(100, undefined, interrupt.signal);
-    assert.equal(await t.pending(read), true);
-    interrupt.abort();
-    await assert.rejects(read);
-    journal.write({ n: 1 });
-    assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
-  });
+    it('loses nothing to a read that is interrupted', async () => {
+      const log = await t.client.open('log');
+      const interrupt = new AbortController();
+      const read = log.read(100, undefined, interrupt.signal);
+      assert.equal(await t.pending(read), true);
+      interrupt.abort();
+      await assert.rejects(read);
+      journal.write({ n: 1 });
+      assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
+    });
 
-  it('is not written, and stays as it is when it is truncated', async () => {
-    journal.write({ n: 1 });
-    await t.refuses(t.client.open('log', 'w'), 'permission denied', 'EACCES');
-    await t.refuses(t.client.open('log', 'rw'), 'permission denied', 'EACCES');
-    await t.client.setStat('log', { length: 0 });
-    assert.equal(await firstOf(t), `${STAMP} n=1\n`);
-  });
+    it('is not written, and stays as it is when it is truncated', async () => {
+      journal.write({ n: 1 });
+      await t.refuses(t.client.open('log', 'w'), 'permission denied', 'EACCES');
+      await t.refuses(t.client.open('log', 'rw'), 'permission denied', 'EACCES');
+      await t.client.setStat('log', { length: 0 });
+      assert.equal(await firstOf(t), `${STAMP} n=1\n`);
+    });
 
-  it('is its owner’s to read, who may let others', async () => {
-    const { mode, uid } = await t.client.stat('log');
-    assert.deepEqual([mode & 0o777, Number(uid ?? t.server.owner.uid)], [0o600, t.server.owner.uid]);
-    await t.client.chmod('log', 0o777);
-    assert.equal((await t.client.stat('log')).mode & 0o777, 0o666);
-  });
+    it('is its owner’s to read, who may let others', async () => {
+      const { mode, uid } = await t.client.stat('log');
+      assert.deepEqual([mode & 0o777, Number(uid ?? t.server.owner.uid)], [0o600, t.server.owner.uid]);
+      await t.client.chmod('log', 0o777);
+      assert.equal((await t.client.stat('log')).mode & 0o777, 0o666);
+    });
 
-  it('was changed when its last line was written', async () => {
-    journal.write({ n: 1 });
-    assert.equal((await t.client.stat('log')).mtime, Math.floor(TIME / 1000));
-  });
-});
+    it('was changed when its last line was written', async () => {
+      journal.write({ n: 1 });
+      assert.equal((await t.client.stat('log')).mtime, Math.floor(TIME / 1000));
+    });
+  },
+  () => ({ now }),
+);
 
 async function firstOf(t: Fixture): Promise<string> {
   const log = await t.client.open('log');
   return (await log.read()).toString();
 }
 
-inProcess('/net/log and strangers', t => {
-  it('is closed to them', async () => {
-    logged(t.server);
-    const stranger = await t.as({ ...OWNER, uid: t.server.owner.uid + 4321 });
-    await t.refuses(stranger.open('log'), 'permission denied', 'EACCES');
-    await t.refuses(stranger.chmod('log', 0o644), 'permission denied', 'EPERM');
-    await t.client.chmod('log', 0o644);
-    await stranger.open('log');
-  });
-});
+inProcess(
+  '/net/log and strangers',
+  t => {
+    it('is closed to them', async () => {
+      const stranger = await t.as({ ...OWNER, uid: t.server.owner.uid + 4321 });
+      await t.refuses(stranger.open('log'), 'permission denied', 'EACCES');
+      await t.refuses(stranger.chmod('log', 0o644), 'permission denied', 'EPERM');
+      await t.client.chmod('log', 0o644);
+      await stranger.open('log');
+    });
+  },
+  () => ({ now }),
+);
 
-onFuse('/net/log by its descriptor', t => {
-  it('can be read to what is there by who will not wait, and polls', async () => {
-    const journal = logged(t.server);
-    const log = await t.client.open('log');
-    await log.setNonblocking(true);
-    await t.refuses(log.read(), '', 'EAGAIN');
-    assert.equal(await log.poll(POLLIN, 0), 0);
-    const polled = log.poll(POLLIN);
-    journal.write({ n: 1 });
-    assert.equal(await polled, POLLIN);
-    assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
-  });
+onFuse(
+  '/net/log by its descriptor',
+  t => {
+    it('can be read to what is there by who will not wait, and polls', async () => {
+      const journal = t.server.net.journal;
+      const log = await t.client.open('log');
+      await log.setNonblocking(true);
+      await t.refuses(log.read(), '', 'EAGAIN');
+      assert.equal(await log.poll(POLLIN, 0), 0);
+      const polled = log.poll(POLLIN);
+      journal.write({ n: 1 });
+      assert.equal(await polled, POLLIN);
+      assert.equal((await log.read()).toString(), `${STAMP} n=1\n`);
+    });
 
-  it('answers a large read with what is there', async () => {
-    const journal = logged(t.server);
-    for (let n = 0; n < 10_000; n++) journal.write({ n, reason: 'x'.repeat(50) });
-    const log = await t.client.open('log');
-    let text = '';
-    while (!text.includes(' n=9999 ')) text += (await log.read(4 * 1024 * 1024)).toString();
-    assert.equal(text.split('\n').length, 10_001);
-  });
-});
+    it('answers a large read with what is there', async () => {
+      const journal = t.server.net.journal;
+      for (let n = 0; n < 10_000; n++) journal.write({ n, reason: 'x'.repeat(50) });
+      const log = await t.client.open('log');
+      let text = '';
+      while (!text.includes(' n=9999 ')) text += (await log.read(4 * 1024 * 1024)).toString();
+      assert.equal(text.split('\n').length, 10_001);
+    });
+  },
+  () => ({ now }),
+);

@@ -53,6 +53,8 @@ enum {
 	CANCEL,
 	/* BARRIER: every call asked for before has returned and been answered, or waits for what is to come */
 	BARRIER,
+	/* of the kernel; SETGROUPS: a groups, 4 bytes each, for every thread */
+	CHDIR, OPENAT, SETGROUPS,
 };
 
 enum { STARTING, RUNNING, RETURNED };
@@ -370,6 +372,12 @@ static int64_t perform(struct call *call, char **out, size_t *length)
 	case BARRIER:
 		barrier();
 		return 0;
+	case CHDIR:
+		return chdir(path);
+	case OPENAT:
+		return openat(a, path, b | O_CLOEXEC);
+	case SETGROUPS:
+		return setgroups(a, (const gid_t *)call->bytes);
 	}
 	errno = ENOSYS;
 	return -1;
@@ -538,9 +546,12 @@ static void join(const char *pid, const char *kind, int must)
 	close(fd);
 }
 
+/* As many as a test wants; the kernel's limit is 65536. */
+enum { MAX_GROUPS = 4096 };
+
 static void become(int count, char **ids)
 {
-	gid_t groups[64];
+	gid_t groups[MAX_GROUPS];
 	for (int i = 2; i < count; i++)
 		groups[i - 2] = atoi(ids[i]);
 	if ((uid_t)atoi(ids[0]) == geteuid() && geteuid() != 0)
@@ -563,7 +574,7 @@ int main(int argc, char **argv)
 		own_namespace();
 		hand_over(atoi(argv[3]), mount_at(argv[2]));
 		answer(0, 0, NULL, 0);
-	} else if (argc >= 6 && argc < 64 && strcmp(argv[1], "join") == 0) {
+	} else if (argc >= 6 && argc - 6 <= MAX_GROUPS && strcmp(argv[1], "join") == 0) {
 		/* One is in it already, as long as nobody needed another. */
 		join(argv[3], "user", geteuid() != 0);
 		join(argv[3], "mnt", 1);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,6 +45,9 @@ const CALLS = [
   'wait',
   'cancel',
   'barrier',
+  'chdir',
+  'openat',
+  'setgroups',
 ] as const;
 
 export type CallName = (typeof CALLS)[number];
@@ -95,20 +98,24 @@ export class FdClient {
   /** Settles when the process is gone. */
   readonly gone: Promise<void>;
 
-  private constructor(dir: string, args: readonly string[], ...more: number[]) {
+  /** `command` starts with what it is started by, if anything. */
+  private constructor(dir: string, command: readonly string[], ...more: number[]) {
     this.dir = dir;
     const stdio: StdioOptions = ['pipe', 'pipe', 'inherit', ...more];
-    this.child = spawn(executable(), args, { stdio });
+    this.child = spawn(command[0]!, command.slice(1), { stdio });
     this.child.stdout!.on('data', (chunk: Buffer) => this.receive(chunk));
     this.child.stdin!.on('error', () => {});
     this.started = new Promise((resolve, reject) => this.waiting.set(0, { call: 'open', resolve, reject }));
     this.gone = once(this.child, 'close').then(() => this.failAll());
   }
 
-  /** Mounts at `dir`, in a mount namespace of the new process's own; `device` is its /dev/fuse. */
-  static async mount(dir: string): Promise<{ client: FdClient; device: number }> {
+  /**
+   * Mounts at `dir`, in a mount namespace of the new process's own; `device` is its /dev/fuse. `by` is what
+   * the process is started by, e.g. unshare with its options.
+   */
+  static async mount(dir: string, by: readonly string[] = []): Promise<{ client: FdClient; device: number }> {
     const [ours, theirs] = socketPair();
-    const client = new FdClient(dir, ['mount', dir, '3'], theirs);
+    const client = new FdClient(dir, [...by, executable(), 'mount', dir, '3'], theirs);
     closeSync(theirs);
     await client.started;
     const device = receiveFd(ours);
@@ -120,7 +127,7 @@ export class FdClient {
   /** One more process that sees the same mount, as this caller. */
   async join(caller: Pick<Caller, 'uid' | 'gid' | 'groups'>): Promise<FdClient> {
     const ids = [caller.uid, caller.gid, ...(caller.groups ?? [])].map(String);
-    const client = new FdClient(this.dir, ['join', this.dir, String(this.child.pid), ...ids]);
+    const client = new FdClient(this.dir, [executable(), 'join', this.dir, String(this.child.pid), ...ids]);
     await client.started;
     return client;
   }
@@ -224,6 +231,8 @@ let compiled: string | undefined;
 function executable(): string {
   if (compiled !== undefined) return compiled;
   const dir = mkdtempSync(join(tmpdir(), 'slashnet-fdclient-'));
+  // Other users start it, too.
+  chmodSync(dir, 0o755);
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
   needFuse();
   need({ gcc: 'gcc', '/usr/include/stdio.h': 'libc6-dev' });

@@ -324,6 +324,11 @@ export class FuseFixture extends Fixture<FuseFile, FuseTree> {
     await session.ready;
   }
 
+  /** A process that sees the mount; its working directory is the mounted one. */
+  get inside(): { readonly pid: number; readonly dir: string } {
+    return { pid: this.mounter.pid, dir: join(this.dir, 'net') };
+  }
+
   private keep(client: FdClient): FuseTree {
     this.clients.push(client);
     this.after(() => client.close());

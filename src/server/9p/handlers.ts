@@ -174,10 +174,10 @@ function checkName(name: string): void {
 // ---- attach, walk, clunk ------------------------------------------------------------------------
 
 function attach(session: Session, m: Message<'Tattach'>, request: Request): Awaitable<Answer> {
-  const { mount, peer, users, log } = session.options;
+  const { mount, peer, users, trustedUsers, log } = session.options;
   session.fids.checkFree(m.fid);
   const uid = m.nUname === NONUNAME ? undefined : m.nUname;
-  request.caller = identify(peer, { uname: m.uname, uid }, users);
+  request.caller = identify(peer, { uname: m.uname, uid }, users, trustedUsers?.());
   log.debug({ user: request.caller.name, aname: m.aname }, 'attach');
   const { path, declared } = attachName(m.aname);
   return then(mount.attach(path, request), attached => {

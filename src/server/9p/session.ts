@@ -11,7 +11,7 @@ import type { Duplex } from 'node:stream';
 import { FsError } from '../../netfs/error.ts';
 import type { Mount } from '../../netfs/mount.ts';
 import type { Log } from '../../log.ts';
-import type { Peer, Users } from '../../policy/identity.ts';
+import type { Peer, TrustedUsers, Users } from '../../policy/identity.ts';
 import { codecFor, MalformedMessage, tagOf, type Codec } from './codec.ts';
 import { FidTable, type Fid } from './fids.ts';
 import { Framer, FramingError, type ReadNow } from './framer.ts';
@@ -50,6 +50,8 @@ export interface SessionOptions {
   readonly mount: Mount;
   readonly users: Users;
   readonly peer: Peer;
+  /** Asked at each attach whose peer may claim them. */
+  readonly trustedUsers?: (() => TrustedUsers) | undefined;
   /** Locks are the server's: they hold between sessions. */
   readonly locks: Locks;
   readonly log: Log;

@@ -1,6 +1,7 @@
 /** A mounted /net as one of the server's doors. */
 import { FsError } from '../../netfs/error.ts';
 import { DoorError, type Door } from '../transport/door.ts';
+import type { Ids } from './callers.ts';
 import { mount, type MountOptions } from './mount.ts';
 import type { FuseSession } from './session.ts';
 
@@ -8,10 +9,10 @@ import type { FuseSession } from './session.ts';
 export async function fuseDoor(
   dir: string,
   options: MountOptions,
-  serve: (fd: number) => FuseSession,
+  serve: (fd: number, ids: Ids) => FuseSession,
 ): Promise<Door> {
   const mounted = await mount(dir, options);
-  const session = serve(mounted.fd);
+  const session = serve(mounted.fd, mounted.ids);
   try {
     await session.ready;
   } catch (error) {

@@ -10,9 +10,10 @@
  * once it is mounted: the server would wait for itself.
  */
 import { closeSync } from 'node:fs';
-import { detach, mount as mountCall, MS, type SystemError } from '../../host/mount.ts';
+import { detach, mount as mountCall, mountedByOurUsers, MS, type SystemError } from '../../host/mount.ts';
 import { statusField, statusOf } from '../../host/proc.ts';
 import { DoorError } from '../transport/door.ts';
+import type { Ids } from './callers.ts';
 import { checkHanded, openDevice } from './devfuse.ts';
 import * as fusermount from './fusermount.ts';
 import { mountAt, mounts } from './mountinfo.ts';
@@ -24,6 +25,8 @@ export interface MountOptions {
   readonly allowOther: boolean;
   /** What /proc/mounts shows as the source; else slashnet. */
   readonly name?: string;
+  /** A descriptor that is handed over was mounted in the namespaces of this process, as who started it knows. */
+  readonly trustHanded?: boolean;
 }
 
 export interface Mounted {
@@ -31,6 +34,8 @@ export interface Mounted {
   readonly dir: string;
   /** /dev/fuse, open and mounted, the caller's to close; no program that is started inherits it. */
   readonly fd: number;
+  /** What the ids in its requests mean here. */
+  readonly ids: Ids;
   /**
    * Takes the mount away at once, even while somebody is in it; he is served until he leaves or the
    * descriptor is closed. Also when it is gone already, and more than once.
@@ -51,7 +56,7 @@ interface Way {
 /** Mounts on a directory; throws a DoorError where it cannot. */
 export async function mount(dir: string, options: MountOptions): Promise<Mounted> {
   const handed = /^\/dev\/fd\/(\d+)$/.exec(dir)?.[1];
-  if (handed !== undefined) return handedOver(dir, Number(handed));
+  if (handed !== undefined) return handedOver(dir, Number(handed), options);
   const way = wayToMount();
   const path = await locate(dir);
   const lock = await lockFor(path);
@@ -86,16 +91,24 @@ async function attached(
     await watchdog.dismiss();
   };
   let unmounted: Promise<void> | undefined;
-  return { dir, fd, unmount: () => (unmounted ??= unmount()) };
+  return { dir, fd, ids: 'ours', unmount: () => (unmounted ??= unmount()) };
 }
 
 /**
  * Whoever mounted it unmounts it; mount.fuse3 leaves its program no right to. When the descriptor is
  * closed the mount is dead, and umount(8) removes it.
  */
-function handedOver(dir: string, fd: number): Mounted {
+function handedOver(dir: string, fd: number, options: MountOptions): Mounted {
   checkHanded(fd);
-  return { dir, fd, unmount: () => Promise.resolve() };
+  return { dir, fd, ids: idsOfHanded(fd, options), unmount: () => Promise.resolve() };
+}
+
+/** It may have been mounted in any namespace. That it was in another user namespace no trust makes untrue. */
+function idsOfHanded(fd: number, { trustHanded = false }: MountOptions): Ids {
+  const here = mountedByOurUsers(fd);
+  if (here === false) return 'unknown';
+  if (trustHanded) return 'ours';
+  return here === true ? 'users' : 'unknown';
 }
 
 // ---- ways ---------------------------------------------------------------------------------------

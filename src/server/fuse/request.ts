@@ -3,7 +3,7 @@ import { Abort, type Signal } from '../../abort.ts';
 import type { Reply, Req } from '../../netfs/node.ts';
 import type { Caller, Users } from '../../policy/identity.ts';
 import { giveBuffer, takeBuffer } from '../pool.ts';
-import { callerOf } from './callers.ts';
+import { callerOf, type Ids } from './callers.ts';
 import { putHeader } from './codec.ts';
 import { OUT_HEADER, type Header } from './kernel.ts';
 
@@ -13,12 +13,14 @@ export class Request extends Abort implements Req {
   isWrite = false;
   nonblocking = false;
   private readonly users: Users;
+  private readonly ids: Ids;
   private who: Caller | undefined;
 
-  constructor(header: Header, users: Users) {
+  constructor(header: Header, users: Users, ids: Ids) {
     super();
     this.header = header;
     this.users = users;
+    this.ids = ids;
   }
 
   /** A request is its own signal. */
@@ -27,7 +29,7 @@ export class Request extends Abort implements Req {
   }
 
   get caller(): Caller {
-    return (this.who ??= callerOf(this.header, this.users));
+    return (this.who ??= callerOf(this.header, this.users, this.ids));
   }
 
   /**

@@ -10,6 +10,7 @@ import { ERRNO, FsError } from '../../netfs/error.ts';
 import type { Mount } from '../../netfs/mount.ts';
 import type { Log } from '../../log.ts';
 import type { Users } from '../../policy/identity.ts';
+import type { Ids } from './callers.ts';
 import {
   decode,
   encodeReply,
@@ -32,6 +33,8 @@ export interface FuseOptions {
   /** The tree. */
   readonly mount: Mount;
   readonly users: Users;
+  /** What the ids in its requests mean here. */
+  readonly ids: Ids;
   readonly log: Log;
   /** Called with each message, as one line. */
   readonly trace?: ((line: string) => void) | undefined;
@@ -136,7 +139,7 @@ export class FuseSession {
   }
 
   private run({ op, header, body }: Incoming): void {
-    const request = new Request(header, this.users);
+    const request = new Request(header, this.users, this.options.ids);
     try {
       const answer = HANDLERS[op](this, body as never, request);
       if (answer instanceof Promise) this.wait(op, request, answer);

@@ -61,5 +61,5 @@ export function checkExposure(ip: Ip, { trust }: TcpOptions): void {
 }
 
 export function tcpPeer({ trust }: TcpOptions): Peer {
-  return { caller: unauthenticated(), claims: trust ? 'anyone' : 'ignored' };
+  return { caller: unauthenticated(), claims: trust ? 'trusted' : 'ignored' };
 }

@@ -92,8 +92,9 @@ export function unixPeer(socket: Socket, { squash, users }: UnixOptions): Peer {
   const fd = fdOf(socket);
   const who = fd === undefined ? undefined : peerCredentials(fd);
   if (who === undefined) return { caller: unauthenticated(), claims: 'ignored' };
-  const { uid, gid, groups } = who;
-  const caller: Caller = { name: users.userName(uid), uid, gid, groups };
+  const { pid, uid, gid, groups } = who;
+  // 0: a process of another pid namespace.
+  const caller: Caller = { name: users.userName(uid), uid, gid, groups, pid: pid > 0 ? pid : undefined };
   if (squash) return { caller, claims: 'ignored' };
   return { caller, claims: uid === 0 ? 'anyone' : 'self' };
 }
