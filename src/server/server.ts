@@ -47,6 +47,8 @@ export interface ServerOptions {
   readonly netdir?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Makes a tree that is served in place of /net. */
+  readonly tree?: (authority: Authority) => Mount;
 }
 
 /** Enough for a busy machine; a conversation at rest takes a few kilobytes. */
@@ -88,7 +90,7 @@ export class Server {
     });
     this.tcp = tree.tcp;
     this.udp = tree.udp;
-    this.mount = new Mount(tree.root, authority);
+    this.mount = options.tree?.(authority) ?? new Mount(tree.root, authority);
   }
 
   // ---- doors and sessions -----------------------------------------------------------------------
