@@ -1,6 +1,6 @@
 /** Files are made, removed and renamed where their directory offers it, by every door. */
 import assert from 'node:assert/strict';
-import { notesTree, DIRECTORY_BITS, FILE_BITS } from '../support/notes.ts';
+import { DIRECTORY_BITS, FILE_BITS, notesTree, READ_ONLY_BITS } from '../support/notes.ts';
 import { ALICE, BOB, GLENDA, people } from '../support/callers.ts';
 import { DirectTree } from '../support/direct.ts';
 import { forEachDoor, inProcess, type Fixture } from '../support/fixture.ts';
@@ -316,6 +316,18 @@ forEachDoor(
         );
       });
     }
+
+    it('opens what is made in a mode that its bits will not give again', async () => {
+      await t.client.chmod('other', 0o777);
+      const alice = await t.as(ALICE);
+      const file = await alice.open('other/a', 'rw', { create: true });
+      await file.write('text\n', 0);
+      assert.equal((await file.read(10, 0)).toString(), 'text\n');
+      await file.close();
+      assert.equal((await alice.stat('other/a')).mode, READ_ONLY_BITS);
+      await t.refuses(alice.open('other/a', 'w', { create: true }), ...DENIED);
+      assert.equal(await t.text('other/a', alice), 'text\n');
+    });
 
     it('gives a file to who makes it, who may do with it what its bits say', async () => {
       await t.client.chmod('notes', 0o777);

@@ -12,6 +12,8 @@ import { Quota } from '../../src/policy/quota.ts';
 /** Which bits the notes' directories give to what is new. */
 export const FILE_BITS = 0o640;
 export const DIRECTORY_BITS = 0o750;
+/** What `other/` gives. */
+export const READ_ONLY_BITS = 0o440;
 
 /** Seconds since the epoch, of everything. */
 const SINCE = 1_000_000_000;
@@ -82,6 +84,7 @@ class Note extends Named implements Document {
 /** A directory whose names come and go. */
 class Notes extends Named implements DirNode {
   readonly changing = true;
+  fileBits = FILE_BITS;
   private readonly files = new Map<string, { readonly node: Named; readonly position: number }>();
   private next = 0;
 
@@ -102,7 +105,7 @@ class Notes extends Named implements DirNode {
     if (this.files.has(name)) throw new FsError('Eexist');
     const node =
       kind === 'file'
-        ? this.make(Note, QTFILE, name, caller, FILE_BITS)
+        ? this.make(Note, QTFILE, name, caller, this.fileBits)
         : this.make(Notes, QTDIR, name, caller, DIRECTORY_BITS);
     this.put(node);
     return node;
@@ -173,10 +176,10 @@ export function notesTree(authority: Authority): Mount {
   const root = new Fixed(QTDIR, '/', undefined, permissions(0o555), authority);
   const fixed = new Fixed(QTDIR, 'fixed', root, permissions(0o777), authority);
   fixed.files = [new Note(QTFILE, 'file', fixed, permissions(0o666), authority)];
-  const notes = ['notes', 'other'].map(name => new Notes(QTDIR, name, root, permissions(0o770), authority));
-  root.files = [...notes, fixed];
+  const [notes, other] = ['notes', 'other'].map(
+    name => new Notes(QTDIR, name, root, permissions(0o770), authority),
+  ) as [Notes, Notes];
+  other.fileBits = READ_ONLY_BITS;
+  root.files = [notes, other, fixed];
   return new Mount(root, authority);
 }
-
-/** For a Server. */
-export const NOTES = { tree: notesTree };
