@@ -29,6 +29,7 @@ export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitabl
 
 /** Plain 9P2000 has no symlinks; the fresh names work there too, for who writes them himself. */
 export function isLink(name: string, node: Node, dialect: Dialect): boolean {
+  if (node.parent.changing === true) return false;
   return node.separate === true && dialect !== '9P2000' && !name.includes(FRESH);
 }
 
