@@ -1,5 +1,6 @@
 /** `slashnet chgrp`: which group a file belongs to. */
 import type { Command } from 'commander';
+import { numberOrName } from './chown.ts';
 import { eachPath } from './each.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 
@@ -13,8 +14,9 @@ export function register(program: Command): void {
 Examples:
   slashnet chgrp net tcp/clone; slashnet chmod 660 tcp/clone     the group net may dial`,
     )
-    .action((group: string, paths: string[], options: SessionOptions) => {
-      const gid = /^\d+$/.test(group) ? Number(group) : group;
-      return withClient(options, client => eachPath('chgrp', paths, path => client.chown(path, { gid })));
-    });
+    .action((group: string, paths: string[], options: SessionOptions) =>
+      withClient(options, client =>
+        eachPath('chgrp', paths, path => client.chown(path, { gid: numberOrName(group) })),
+      ),
+    );
 }

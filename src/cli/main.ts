@@ -5,16 +5,21 @@ import { register as registerAnnounce } from './announce.ts';
 import { register as registerCat } from './cat.ts';
 import { register as registerChgrp } from './chgrp.ts';
 import { register as registerChmod } from './chmod.ts';
+import { register as registerChown } from './chown.ts';
 import { register as registerDial } from './dial.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLog } from './log.ts';
 import { register as registerLs } from './ls.ts';
 import { fromMountHelper, MountOptionError } from './mounthelper.ts';
+import { register as registerMkdir } from './mkdir.ts';
+import { register as registerMv } from './mv.ts';
 import { register as registerNetstat } from './netstat.ts';
 import { register as registerPolicy } from './policy.ts';
 import { register as registerResolve } from './resolve.ts';
+import { register as registerRm } from './rm.ts';
 import { register as registerServe } from './serve.ts';
 import { register as registerStat } from './stat.ts';
+import { register as registerTouch } from './touch.ts';
 import { register as registerWrite } from './write.ts';
 
 /** In the order in which they are listed. */
@@ -23,8 +28,13 @@ const COMMANDS = [
   registerLs,
   registerCat,
   registerWrite,
+  registerTouch,
+  registerMkdir,
+  registerMv,
+  registerRm,
   registerStat,
   registerChmod,
+  registerChown,
   registerChgrp,
   registerDial,
   registerAnnounce,

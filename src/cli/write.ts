@@ -5,12 +5,14 @@ import { eachPath } from './each.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 
 export function register(program: Command): void {
-  clientCommand(program, 'write', 'write to a file of the tree')
+  clientCommand(program, 'write', 'write to a file of the tree, which is made if it is not there')
     .argument('<path>', 'the file')
     .argument('[text...]', 'words, written at once with a newline (default: standard input)')
     .addHelpText(
       'after',
       `
+A file that is not there is made, where its directory lets you.
+
 Examples:
   slashnet write tcp/3/ctl hangup        one control message
   slashnet write tcp/3/ctl keepalive 30000
@@ -23,7 +25,7 @@ Examples:
 
 async function write(client: Client, written: string, text: string[]): Promise<void> {
   await eachPath('write', [written], async path => {
-    const file = await client.open(path, 'w', { truncate: true });
+    const file = await client.open(path, 'w', { truncate: true, create: true });
     try {
       if (text.length > 0) await file.write(`${text.join(' ')}\n`);
       else for await (const chunk of process.stdin) await file.write(chunk as Buffer);

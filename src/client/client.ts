@@ -16,6 +16,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface CreateOptions extends CallOptions {
+  readonly directory?: boolean;
+}
+
 /**
  * Paths are relative to the attached tree; blank elements and `.` are skipped. Every method fails with
  * NinepError when the server refuses, TransportError when it is gone, ProtocolError when it is
@@ -58,6 +62,22 @@ export class Client {
 
   /** Opens a file; close() it when done. */
   async open(path: string, mode: OpenMode = 'r', options: OpenOptions = {}): Promise<File> {
+    if (options.create !== true) return this.#open(path, mode, options);
+    try {
+      return await this.#open(path, mode, options);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+    try {
+      return await this.#create(path, mode, options.signal);
+    } catch (error) {
+      // Somebody was faster.
+      if (hasCode(error, 'EEXIST')) return this.#open(path, mode, options);
+      throw error;
+    }
+  }
+
+  async #open(path: string, mode: OpenMode, options: OpenOptions): Promise<File> {
     const fid = await this.walk(path, options);
     try {
       await fid.open(mode, options);
@@ -65,6 +85,53 @@ export class Client {
     } catch (error) {
       await fid.clunk();
       throw error;
+    }
+  }
+
+  async #create(path: string, mode: OpenMode, signal: AbortSignal | undefined): Promise<File> {
+    const { dir, name } = split(path);
+    const fid = await this.root.walk(dir, signal);
+    try {
+      await fid.create(name, mode, signal);
+      return new File(fid);
+    } catch (error) {
+      await fid.clunk();
+      throw error;
+    }
+  }
+
+  /** Makes a file, or a directory, of a name that is free. The server says who may use it. */
+  async create(path: string, { directory = false, signal }: CreateOptions = {}): Promise<void> {
+    if (!directory) return (await this.#create(path, 'r', signal)).finish();
+    const { dir, name } = split(path);
+    const fid = await this.root.walk(dir, signal);
+    try {
+      await fid.mkdir(name, signal);
+    } finally {
+      await fid.clunk();
+    }
+  }
+
+  /** Takes away a file, or a directory in which nothing is. */
+  async remove(path: string, options: CallOptions = {}): Promise<void> {
+    await (await this.walk(path, options)).remove();
+  }
+
+  /**
+   * Gives a file another path; a file that has it is replaced in one step. 9P2000 and .u only know
+   * another name in the same directory.
+   */
+  async rename(path: string, newPath: string, { signal }: CallOptions = {}): Promise<void> {
+    const [old, wanted] = [split(path), split(newPath)];
+    const fids: Fid[] = [];
+    try {
+      for (const names of [old.dir, wanted.dir]) fids.push(await this.root.walk(names, signal));
+      const [from, to] = fids as [Fid, Fid];
+      const file = await from.walk([old.name], signal);
+      fids.push(file);
+      await file.rename(wanted.name, from, to, signal);
+    } finally {
+      await Promise.all(fids.map(fid => fid.clunk()));
     }
   }
 
@@ -99,7 +166,7 @@ export class Client {
     try {
       return await this.stat(path, { signal });
     } catch (error) {
-      if (error instanceof NinepError && error.code === 'ENOENT') return undefined;
+      if (hasCode(error, 'ENOENT')) return undefined;
       throw error;
     }
   }
@@ -115,7 +182,7 @@ export class Client {
   }
 
   /** Replaces the content, as `>` does in a shell. Up to iounit bytes are one write, as control files need. */
-  async writeFile(path: string, data: Uint8Array | string, options: CallOptions = {}): Promise<void> {
+  async writeFile(path: string, data: Uint8Array | string, options: OpenOptions = {}): Promise<void> {
     const file = await this.open(path, 'w', { ...options, truncate: true });
     try {
       await file.write(data, 0, options.signal);
@@ -167,3 +234,11 @@ export class Client {
 }
 
 const elements = (path: string): string[] => path.split('/').filter(name => name !== '' && name !== '.');
+
+/** The names that lead to a file's directory, and its own. */
+function split(path: string): { dir: string[]; name: string } {
+  const names = elements(path);
+  return { dir: names.slice(0, -1), name: names.at(-1) ?? '' };
+}
+
+const hasCode = (error: unknown, code: string): boolean => error instanceof NinepError && error.code === code;

@@ -21,6 +21,14 @@ export type OpenMode = 'r' | 'w' | 'rw';
 const MODES = { r: 0, w: 1, rw: 2 } as const;
 const OTRUNC = 0x10;
 const O_TRUNC = 0o1000;
+const O_CREAT = 0o100;
+const O_EXCL = 0o200;
+const DMDIR = 0x80000000;
+/** The server says which of these bits a new file has. */
+const FILE_BITS = 0o666;
+const DIRECTORY_BITS = 0o777;
+/** Who makes a file says no group by its number here. */
+const NO_GID = 0xffffffff;
 
 export class Fid {
   readonly connection: Connection;
@@ -72,7 +80,7 @@ export class Fid {
 
   /** One Twalk from `from` to the new fid `number`, which may be `from` itself. */
   async #step(from: Fid, number: number, names: readonly string[], signal?: AbortSignal): Promise<Fid> {
-    if (names.some(name => Buffer.byteLength(name) > 0xffff)) throw knownError('Enametoolong');
+    names.forEach(checkLength);
     const request = { fid: from.number, newfid: number, names };
     const { qids } = await this.connection.rpc('Twalk', request, signal);
     if (qids.length > names.length) throw this.connection.broken('Rwalk has more qids than Twalk has names');
@@ -107,6 +115,59 @@ export class Fid {
         ));
     this.#qid = qid;
     this.#iounit = iounit;
+  }
+
+  /** Of a directory: makes a file of a name that is free, and is then that file's, opened. */
+  async create(name: string, mode: OpenMode, signal?: AbortSignal): Promise<void> {
+    checkLength(name);
+    const { qid, iounit } = await (this.connection.dialect === '9P2000.L'
+      ? this.connection.rpc(
+          'Tlcreate',
+          {
+            fid: this.number,
+            name,
+            flags: MODES[mode] | O_CREAT | O_EXCL,
+            mode: FILE_BITS,
+            gid: NO_GID,
+          },
+          signal,
+        )
+      : this.connection.rpc(
+          'Tcreate',
+          { fid: this.number, name, perm: FILE_BITS, mode: MODES[mode], extension: '' },
+          signal,
+        ));
+    this.#qid = qid;
+    this.#iounit = iounit;
+  }
+
+  /** Of a directory: makes a directory in it. In 9P2000 and .u the fid is then that one's. */
+  async mkdir(name: string, signal?: AbortSignal): Promise<void> {
+    checkLength(name);
+    if (this.connection.dialect === '9P2000.L') {
+      const request = { dfid: this.number, name, mode: DIRECTORY_BITS, gid: NO_GID };
+      await this.connection.rpc('Tmkdir', request, signal);
+    } else {
+      const perm = (DMDIR | DIRECTORY_BITS) >>> 0;
+      const request = { fid: this.number, name, perm, mode: MODES.r, extension: '' };
+      this.#qid = (await this.connection.rpc('Tcreate', request, signal)).qid;
+    }
+  }
+
+  /** Takes the file away. The fid is gone, whatever the server answers (remove(5)). */
+  remove(): Promise<void> {
+    return this.#end('Tremove');
+  }
+
+  /** Gives the file of this fid, which was walked to from `from`, another name; a file that has it is replaced. */
+  async rename(name: string, from: Fid, to: Fid, signal?: AbortSignal): Promise<void> {
+    checkLength(name);
+    if (this.connection.dialect === '9P2000.L') {
+      await this.connection.rpc('Trename', { fid: this.number, dfid: to.number, name }, signal);
+    } else if (from.qid.path === to.qid.path) {
+      const request = { fid: this.number, stat: { ...toWireStat(this.#qid, {}), name } };
+      await this.connection.rpc('Twstat', request, signal);
+    } else throw knownError('Enotsup');
   }
 
   /** One Tread: up to `count` bytes (at most iounit). Empty at the end of the file. The buffer is the caller's. */
@@ -155,16 +216,27 @@ export class Fid {
 
   /** The same, and fails with what the server answers: that what was written cannot come into force. */
   finish(): Promise<void> {
+    return this.#end('Tclunk');
+  }
+
+  #end(by: 'Tclunk' | 'Tremove'): Promise<void> {
     this.#clunked ??= this.connection
-      .rpc('Tclunk', { fid: this.number })
+      .rpc(by, { fid: this.number })
       .then(() => {})
       .finally(() => this.#fids.free(this.number));
     return this.#clunked;
   }
 }
 
+/** A longer one cannot be sent. */
+function checkLength(name: string): void {
+  if (Buffer.byteLength(name) > 0xffff) throw knownError('Enametoolong');
+}
+
 export interface OpenOptions {
   /** Empty the file. Streams and control files ignore it. */
   readonly truncate?: boolean;
+  /** Make the file where there is none. */
+  readonly create?: boolean;
   readonly signal?: AbortSignal | undefined;
 }

@@ -10,7 +10,7 @@
  *     client.close();
  */
 export { connect, type ConnectOptions } from './connect.ts';
-export { Client, type CallOptions } from './client.ts';
+export { Client, type CallOptions, type CreateOptions } from './client.ts';
 export { Connection, type Reply, type RequestName } from './connection.ts';
 export { Fid, type OpenMode, type OpenOptions } from './fid.ts';
 export { File } from './file.ts';

@@ -10,6 +10,7 @@ import type { OpenMode, Req, StatChange } from './node.ts';
 import { realmOf, type Realm } from './realm.ts';
 import { sameCaller, type Caller } from '../policy/identity.ts';
 import { R, W, X, type Authority } from '../policy/permissions.ts';
+import { checkName, checkNewName } from './filename.ts';
 
 /** What `then` gives: the result of `next`, at once when the value is there at once. */
 export function then<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
@@ -56,7 +57,7 @@ export class Mount {
     if (!isDir(from)) throw new FsError('Enotdir');
     this.search(from, req);
     if (name === '.') return from;
-    if (name === '..') return this.isRoot(from) ? from : from.parent;
+    if (name === '..') return this.above(from);
     return then(from.walk(name, req), node => {
       if (node === undefined) throw new FsError('Enonexist');
       return node;
@@ -72,10 +73,7 @@ export class Mount {
     if (isDir(node) && mode.write) throw new FsError('Eisdir');
     // open(5), open(2): a truncation is a write.
     this.permit(node, (mode.read ? R : 0) | (mode.write || mode.truncate ? W : 0), req);
-    this.enter(node, req);
-    return then(node.open(mode, req), handle =>
-      mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
-    );
+    return opened(node, mode, req);
   }
 
   /** `handle` is the file opened, where the change is asked of one: what it has open needs no permission again. */
@@ -85,15 +83,159 @@ export class Mount {
     if (length !== undefined && handle?.truncate !== undefined && isNoop(rest)) {
       return handle.truncate(length, req);
     }
+    if (change.name !== undefined) return this.changeWithName(node, change, change.name, req);
     this.reach(node, req);
     if (Object.keys(change).length === 0) return undefined;
     // truncate(2), stat(5): a length is written, even where it changes nothing.
     if (change.length !== undefined && !isDir(node)) this.permit(node, W, req);
-    if (node.wstat === undefined) throw new FsError(change.name === undefined ? 'Enotowner' : 'Eperm');
+    if (node.wstat === undefined) throw new FsError('Enotowner');
     const realm = this.enter(node, req);
     const changed = node.wstat(change, req);
     if (realm === undefined || Object.keys(permissionChange(change, 0)).length === 0) return changed;
     return then(changed, () => realm.changed(node, change, req));
+  }
+
+  /**
+   * A rename within the directory, stat(5), which replaces as rename(2) does: Linux's client asks so in
+   * 9P2000 and .u. With more the name must be free, so that all of it can be taken back.
+   */
+  private changeWithName(node: Node, change: StatChange, name: string, req: Req): Awaitable<void> {
+    const rest = { ...change };
+    delete rest.name;
+    const old = node.stat().name;
+    if (Object.keys(rest).length === 0) return this.renameNode(node, node.parent, name, true, req);
+    const back = (error: unknown): Awaitable<never> =>
+      then(this.renameNode(node, node.parent, old, false, req), () => {
+        throw error;
+      });
+    return then(this.renameNode(node, node.parent, name, false, req), () => {
+      try {
+        const changed = this.wstat(node, rest, req);
+        return changed instanceof Promise ? changed.catch(back) : changed;
+      } catch (error) {
+        return back(error);
+      }
+    });
+  }
+
+  // ---- names that come and go -------------------------------------------------------------------
+
+  /** Makes a file or a directory. Needs w and x on the directory, which says the bits of what is new. */
+  create(dir: Node, name: string, kind: 'file' | 'directory', req: Req): Awaitable<Node> {
+    checkName(name);
+    const parent = this.searched(dir, req);
+    if (parent.create === undefined) throw new FsError(parent.creating ?? 'Eperm');
+    checkNewName(name);
+    this.permit(parent, W, req);
+    return parent.create(name, kind, req);
+  }
+
+  /** The same and opens it, in whatever mode: its bits are for those who come later, create(5), open(2). */
+  createOpen(
+    dir: Node,
+    name: string,
+    kind: 'file' | 'directory',
+    mode: OpenMode,
+    req: Req,
+  ): Awaitable<Handle> {
+    if (kind === 'directory' && (mode.write || mode.truncate)) throw new FsError('Eisdir');
+    return then(this.create(dir, name, kind, req), node => opened(node, mode, req));
+  }
+
+  /** open(2) with O_CREAT and not O_EXCL: the file of that name where somebody made it meanwhile. */
+  openOrCreate(dir: Node, name: string, mode: OpenMode, req: Req): Awaitable<Handle> {
+    const existing = (error: unknown): Awaitable<Handle> => {
+      if (!(error instanceof FsError && error.name === 'Eexist')) throw error;
+      return then(this.walk(dir, name, req), node => {
+        if (isDir(node)) throw new FsError('Eisdir');
+        return this.open(node, mode, req);
+      });
+    };
+    try {
+      const created = this.createOpen(dir, name, 'file', mode, req);
+      return created instanceof Promise ? created.catch(existing) : created;
+    } catch (error) {
+      return existing(error);
+    }
+  }
+
+  /** Takes a file away; with a `kind` only such a one: Eisdir or Enotdir. Needs w and x on its directory. */
+  remove(dir: Node, name: string, req: Req, kind?: 'file' | 'directory'): Awaitable<void> {
+    checkName(name);
+    const parent = this.changeable(dir, 'remove', req);
+    checkNewName(name);
+    return then(this.walk(parent, name, req), node => {
+      if (kind === 'file' && isDir(node)) throw new FsError('Eisdir');
+      if (kind === 'directory' && !isDir(node)) throw new FsError('Enotdir');
+      return parent.remove(name, req);
+    });
+  }
+
+  /** The same for who knows the file: not another that has its name by now. */
+  removeNode(node: Node, req: Req): Awaitable<void> {
+    const parent = this.changeable(this.parentOf(node), 'remove', req);
+    return then(this.nameOf(node, req), name => parent.remove(name, req));
+  }
+
+  /** rename(2): a file of the new name is replaced, or, where it must not be, Eexist. Needs w and x on both directories. */
+  rename(dir: Node, name: string, to: Node, newName: string, replace: boolean, req: Req): Awaitable<void> {
+    [name, newName].forEach(checkName);
+    const from = this.changeable(dir, 'rename', req);
+    const target = this.changeable(to, 'rename', req);
+    [name, newName].forEach(checkNewName);
+    return then(this.walk(from, name, req), node => {
+      // It would hang from itself.
+      if (isAt(node, target)) throw new FsError('Ebadarg', 'a directory cannot be moved into itself');
+      return then(target.walk(newName, req), there => {
+        if (there !== undefined) {
+          if (!replace) throw new FsError('Eexist');
+          if (isSame(there, node)) return undefined;
+          if (isDir(there) !== isDir(node)) throw new FsError(isDir(there) ? 'Eisdir' : 'Enotdir');
+        }
+        return from.rename(name, target, newName, replace, req);
+      });
+    });
+  }
+
+  /** The same for who knows the file. */
+  renameNode(node: Node, to: Node, newName: string, replace: boolean, req: Req): Awaitable<void> {
+    checkName(newName);
+    const parent = this.changeable(this.parentOf(node), 'rename', req);
+    return then(this.nameOf(node, req), name => this.rename(parent, name, to, newName, replace, req));
+  }
+
+  /** A directory that can be reached and searched. */
+  private searched(dir: Node, req: Req): DirNode {
+    this.reach(dir, req);
+    if (!isDir(dir)) throw new FsError('Enotdir');
+    this.search(dir, req);
+    return dir;
+  }
+
+  /** A directory whose names the caller may change in this way. */
+  private changeable<M extends 'remove' | 'rename'>(
+    dir: Node,
+    method: M,
+    req: Req,
+  ): DirNode & Required<Pick<DirNode, M>> {
+    const searched = this.searched(dir, req);
+    if (searched[method] === undefined) throw new FsError('Eperm');
+    this.permit(searched, W, req);
+    return searched as DirNode & Required<Pick<DirNode, M>>;
+  }
+
+  private parentOf(node: Node): DirNode {
+    if (this.isRoot(node)) throw new FsError('Eperm', 'what is attached stays');
+    return node.parent;
+  }
+
+  /** The name by which a file is found; Enonexist for one that was taken away, though another may have its name. */
+  private nameOf(node: Node, req: Req): Awaitable<string> {
+    const { name } = node.stat();
+    return then(node.parent.walk(name, req), found => {
+      if (found === undefined || !isSame(found, node)) throw new FsError('Enonexist');
+      return name;
+    });
   }
 
   /** Whether the caller may do all of `need` (R, W, X or'ed) with a file that he can reach; Eperm if not. */
@@ -102,9 +244,22 @@ export class Mount {
     this.permit(node, need, req);
   }
 
-  /** Whether the caller may search every directory above a file; Eperm if not. */
+  /**
+   * Whether the caller may search every directory above a file; Eperm if not, and where the file has been
+   * moved to somewhere that is not below the root.
+   */
   reach(node: Node, req: Req): void {
-    for (let at: Node = node; !this.isRoot(at); at = at.parent) this.search(at.parent, req);
+    for (let at: Node = node; !this.isRoot(at); at = at.parent) {
+      if (isSame(at.parent, at)) throw new FsError('Eperm');
+      this.search(at.parent, req);
+    }
+  }
+
+  /** `..` leads no higher than the root, though a directory was moved from below it to elsewhere. */
+  private above(dir: DirNode): DirNode {
+    if (this.isRoot(dir)) return dir;
+    if (!isAt(this.root, dir)) throw new FsError('Eperm');
+    return dir.parent;
   }
 
   private search(dir: DirNode, req: Req): void {
@@ -139,6 +294,22 @@ export class Mount {
   }
 
   private isRoot(node: Node): boolean {
-    return node.qid.path === this.root.qid.path;
+    return isSame(node, this.root);
   }
+}
+
+const isSame = (a: Node, b: Node): boolean => a.qid.path === b.qid.path;
+
+/** Whether `node` is `top` or somewhere below it. */
+function isAt(top: Node, node: Node): boolean {
+  for (let at = node; ; at = at.parent) {
+    if (isSame(at, top)) return true;
+    if (isSame(at.parent, at)) return false;
+  }
+}
+
+function opened(node: Node, mode: OpenMode, req: Req): Awaitable<Handle> {
+  return then(node.open(mode, req), handle =>
+    mode.read && mode.write ? handle : new GuardedHandle(handle, mode.read, mode.write),
+  );
 }

@@ -195,7 +195,6 @@ export class ZoneFile implements Node, Document, Zone {
     authority.change(req, this.permissions, permissions);
     if (shorter !== undefined && shorter.length < this.content.length) this.commit(shorter, req);
     if (Object.keys(permissions).length > 0) this.parent.options.changed('chmod', this, req);
-    if (change.name !== undefined) this.parent.rename(this.name, this.parent, change.name, true, req);
   }
 
   /** Only who passes everywhere may forbid to everybody. */

@@ -54,6 +54,8 @@ export interface ServerOptions {
   readonly netdir?: string;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
+  /** Makes a tree that is served in place of /net. */
+  readonly tree?: (authority: Authority) => Mount;
 }
 
 /** Enough for a busy machine; a conversation at rest takes a few kilobytes. */
@@ -106,8 +108,9 @@ export class Server {
     this.tcp = tree.tcp;
     this.udp = tree.udp;
     this.net = tree.net;
-    this.mount = new Mount(tree.net.root, authority);
-    this.sharedMount = new Mount(tree.net.root, authority, { shared: true });
+    const other = options.tree?.(authority);
+    this.mount = other ?? new Mount(tree.net.root, authority);
+    this.sharedMount = other ?? new Mount(tree.net.root, authority, { shared: true });
   }
 
   // ---- doors and sessions -----------------------------------------------------------------------

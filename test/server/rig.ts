@@ -81,10 +81,12 @@ export class Answer {
 
 /** Linux's numbers of the errors that the tests expect. */
 export const ERRNO = {
-  ENOENT: 2,
-  EBADF: 9,
   EPERM: 1,
+  ENOENT: 2,
+  EIO: 5,
+  EBADF: 9,
   EACCES: 13,
+  EEXIST: 17,
   ENOTDIR: 20,
   EISDIR: 21,
   EINVAL: 22,

@@ -29,9 +29,16 @@ export class DirectTree implements Tree<DirectFile> {
 
   async open(path: string, mode: 'r' | 'w' | 'rw' = 'r', options: OpenOptions = {}): Promise<DirectFile> {
     const how = { read: mode !== 'w', write: mode !== 'r', truncate: options.truncate === true };
-    const handle = await during(this.caller, this.opening, options.signal, async req =>
-      this.server.mount.open(await this.walk(path, req), how, req),
-    );
+    const { mount } = this.server;
+    const handle = await during(this.caller, this.opening, options.signal, async req => {
+      try {
+        return await mount.open(await this.walk(path, req), how, req);
+      } catch (error) {
+        if (options.create !== true || !(error instanceof FsError && error.name === 'Enonexist')) throw error;
+      }
+      const { dir, name } = await this.place(path, req);
+      return mount.openOrCreate(dir, name, how, req);
+    });
     const file = new DirectFile(handle, this.caller, this.server.users, () => this.files.delete(file));
     this.files.add(file);
     return file;
@@ -41,6 +48,32 @@ export class DirectTree implements Tree<DirectFile> {
     let node: Node = this.server.mount.root;
     for (const name of path.split('/').filter(Boolean)) node = await this.server.mount.walk(node, name, req);
     return node;
+  }
+
+  private async place(path: string, req: Req): Promise<{ dir: Node; name: string }> {
+    const at = path.lastIndexOf('/');
+    return { dir: await this.walk(path.slice(0, Math.max(at, 0)), req), name: path.slice(at + 1) };
+  }
+
+  create(path: string, { directory = false }: { readonly directory?: boolean } = {}): Promise<void> {
+    return this.request(async req => {
+      const { dir, name } = await this.place(path, req);
+      await this.server.mount.create(dir, name, directory ? 'directory' : 'file', req);
+    });
+  }
+
+  remove(path: string): Promise<void> {
+    return this.request(async req => {
+      const { dir, name } = await this.place(path, req);
+      await this.server.mount.remove(dir, name, req);
+    });
+  }
+
+  rename(path: string, newPath: string): Promise<void> {
+    return this.request(async req => {
+      const [from, to] = [await this.place(path, req), await this.place(newPath, req)];
+      await this.server.mount.rename(from.dir, from.name, to.dir, to.name, true, req);
+    });
   }
 
   private request<T>(run: (req: Req) => Promise<T>): Promise<T> {
@@ -83,8 +116,12 @@ export class DirectTree implements Tree<DirectFile> {
     }
   }
 
-  async writeFile(path: string, data: Uint8Array | string): Promise<void> {
-    const file = await this.open(path, 'w', { truncate: true });
+  async writeFile(
+    path: string,
+    data: Uint8Array | string,
+    options: { readonly create?: boolean } = {},
+  ): Promise<void> {
+    const file = await this.open(path, 'w', { ...options, truncate: true });
     try {
       await file.write(data);
     } finally {

@@ -349,7 +349,7 @@ static int64_t perform(struct call *call, char **out, size_t *length)
 	case RMDIR:
 		return rmdir(path);
 	case RENAME:
-		return rename(path, second);
+		return renameat2(AT_FDCWD, path, AT_FDCWD, second, a);
 	case SYMLINK:
 		return symlink(path, second);
 	case LINK:

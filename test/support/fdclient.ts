@@ -88,7 +88,7 @@ const ANSWER = 16;
 
 /** The paths are relative to the mounted directory, which is the process's working directory. */
 export class FdClient {
-  private readonly dir: string;
+  readonly dir: string;
   private readonly child: ChildProcess;
   private readonly waiting = new Map<number, Waiting>();
   private lastId = 0;

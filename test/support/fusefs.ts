@@ -4,7 +4,8 @@ import type { Stat, StatChange } from '../../src/client/stat.ts';
 import type { Answer, Arguments, CallName, FdClient } from './fdclient.ts';
 import { lastOf, readAll, type OpenFile, type OpenOptions, type Tree } from './tree.ts';
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_TRUNC, O_DIRECTORY, O_NONBLOCK, S_IFMT, S_IFDIR } = constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY, O_NONBLOCK } = constants;
+const { S_IFMT, S_IFDIR } = constants;
 const MODES = { r: O_RDONLY, w: O_WRONLY, rw: O_RDWR } as const;
 /** fcntl(2) */
 const F_GETFL = 3;
@@ -40,7 +41,9 @@ export class FuseTree implements Tree<FuseFile> {
   }
 
   async open(path: string, mode: 'r' | 'w' | 'rw' = 'r', options: OpenOptions = {}): Promise<FuseFile> {
-    return this.openWith(path, MODES[mode] | (options.truncate === true ? O_TRUNC : 0), options.signal);
+    const truncate = options.truncate === true ? O_TRUNC : 0;
+    const create = options.create === true ? O_CREAT : 0;
+    return this.openWith(path, MODES[mode] | truncate | create, options.signal);
   }
 
   /** Opens with open(2)'s flags. */
@@ -79,13 +82,31 @@ export class FuseTree implements Tree<FuseFile> {
     }
   }
 
-  async writeFile(path: string, data: Uint8Array | string): Promise<void> {
-    const file = await this.open(path, 'w', { truncate: true });
+  async writeFile(
+    path: string,
+    data: Uint8Array | string,
+    options: { readonly create?: boolean } = {},
+  ): Promise<void> {
+    const file = await this.open(path, 'w', { ...options, truncate: true });
     try {
       await file.write(data);
     } finally {
       await file.close();
     }
+  }
+
+  async create(path: string, { directory = false }: { readonly directory?: boolean } = {}): Promise<void> {
+    if (directory) await this.call('mkdir', path);
+    else await (await this.openWith(path, O_WRONLY | O_CREAT | O_EXCL)).close();
+  }
+
+  async remove(path: string): Promise<void> {
+    const { isDirectory } = await this.stat(path);
+    await this.call(isDirectory ? 'rmdir' : 'unlink', path);
+  }
+
+  async rename(path: string, newPath: string): Promise<void> {
+    await this.call('rename', [path, newPath]);
   }
 
   async chmod(path: string, mode: number): Promise<void> {

@@ -13,6 +13,8 @@ export interface OpenFile {
 
 export interface OpenOptions {
   readonly truncate?: boolean;
+  /** O_CREAT */
+  readonly create?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,7 +26,12 @@ export interface Tree<F extends OpenFile = OpenFile> {
   ls(path: string): Promise<Stat[]>;
   readFile(path: string): Promise<Buffer>;
   /** As `>` does in a shell. */
-  writeFile(path: string, data: Uint8Array | string): Promise<void>;
+  writeFile(path: string, data: Uint8Array | string, options?: { readonly create?: boolean }): Promise<void>;
+  /** As O_CREAT with O_EXCL, and mkdir(2). */
+  create(path: string, options?: { readonly directory?: boolean }): Promise<void>;
+  /** A file or a directory. */
+  remove(path: string): Promise<void>;
+  rename(path: string, newPath: string): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
   setStat(path: string, change: StatChange): Promise<void>;
   /** The client goes away, as one that dies does. */

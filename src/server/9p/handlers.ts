@@ -2,17 +2,26 @@
  * What each T-message does. A handler finds its fids, asks the mount, and returns the reply; whatever
  * it throws becomes the error reply. It returns a promise only where the tree makes it wait.
  */
-import { FsError, type ErrorName } from '../../netfs/error.ts';
-import { then } from '../../netfs/mount.ts';
-import { isDir, type Awaitable, type Node, type OpenMode, type StatChange } from '../../netfs/node.ts';
+import { FsError } from '../../netfs/error.ts';
+import { checkName, MAX_NAME } from '../../netfs/filename.ts';
+import { then, type Mount } from '../../netfs/mount.ts';
+import {
+  isDir,
+  type Awaitable,
+  type Handle,
+  type Node,
+  type OpenMode,
+  type StatChange,
+} from '../../netfs/node.ts';
 import { identify } from '../../policy/identity.ts';
 import { IOHDRSZ, MAXWELEM, NONUNAME, type Message, type TName, type WireQid } from './messages.ts';
 import { RREAD_DATA } from './codec.ts';
 import { DirReader, type PutEntry } from '../dirreader.ts';
+import { linuxOpenMode, O_DIRECTORY, O_EXCL } from '../openflags.ts';
 import { Fid } from './fids.ts';
 import { ReadReply, type Request } from './request.ts';
 import type { Answer, Session } from './session.ts';
-import { attributeChange, attributes, statChange, wireStat } from './stat.ts';
+import { attributeChange, attributes, DMDIR, statChange, wireStat } from './stat.ts';
 import { attachName, DT_LNK, linkQid } from './v9fs/index.ts';
 
 type Handler<N extends TName> = (
@@ -32,22 +41,24 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
   Tread: read,
   Twrite: write,
   Tclunk: flushAndClunk,
-  // remove(5): the fid is clunked even if the remove fails, and here it always does.
-  Tremove: (session, { fid }, request) => {
-    clunk(session, fid, request);
-    return fail('Eperm');
-  },
+  Tremove: removeAndClunk,
 
   // ---- 9P2000 and 9P2000.u
   Topen: (session, m, request) => open(session, m.fid, openMode(m.mode), request, 'Ropen'),
-  Tcreate: create,
+  Tcreate: (session, m, request) => {
+    if (m.perm & DM_SPECIAL) return refuse(session, [m.fid], [m.name], request);
+    const kind = (m.perm & DMDIR) === 0 ? 'file' : 'directory';
+    // create(5): a name that is taken is an error; create(2) has opened it before.
+    const make = (fid: Fid) => fid.mount.createOpen(fid.node, m.name, kind, openMode(m.mode), request);
+    return create(session, m, make, request, 'Rcreate');
+  },
   Tstat: (session, { fid: number, tag }, request) => {
     const { node, inode } = use(session, number, request);
     const stat = wireStat(node.stat(), session.options.users, showsWaiting(session));
     return { type: 'Rstat', tag, stat: session.v9fs?.stat(stat, inode) ?? stat };
   },
   Twstat: (session, m, request) => {
-    const fid = use(session, m.fid, request);
+    const fid = useFile(session, m.fid, request);
     const change = statChange(fid.node, m.stat, session.options.users);
     return then(fid.mount.wstat(fid.node, change, request, fid.handle), () => {
       truncated(fid, change);
@@ -111,15 +122,37 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     const target = inode && session.v9fs?.target(inode);
     return target === undefined ? fail('Ebadarg') : { type: 'Rreadlink', tag, target };
   },
-  Tlcreate: create,
+  Tlcreate: (session, m, request) => {
+    const mode = linuxOpenMode(m.flags);
+    const make = ({ mount, node }: Fid) =>
+      m.flags & O_EXCL
+        ? mount.createOpen(node, m.name, 'file', mode, request)
+        : mount.openOrCreate(node, m.name, mode, request);
+    return create(session, m, make, request, 'Rlcreate');
+  },
   Tsymlink: (session, { fid, name }, request) => refuse(session, [fid], [name], request),
-  Tmknod: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
-  Tmkdir: (session, { dfid, name }, request) => refuse(session, [dfid], [name], request),
+  Tmknod: (session, m, request) => {
+    if (!isRegular(m.mode)) return refuse(session, [m.dfid], [m.name], request);
+    return make(session, m, 'file', request, 'Rmknod');
+  },
+  Tmkdir: (session, m, request) => make(session, m, 'directory', request, 'Rmkdir'),
   Tlink: (session, { dfid, fid, name }, request) => refuse(session, [dfid, fid], [name], request),
-  Trename: (session, { fid, dfid, name }, request) => refuse(session, [fid, dfid], [name], request),
-  Trenameat: (session, m, request) =>
-    refuse(session, [m.olddirfid, m.newdirfid], [m.oldname, m.newname], request),
-  Tunlinkat: (session, { dirfid, name }, request) => refuse(session, [dirfid], [name], request),
+  Trename: (session, m, request) => {
+    const { mount, node } = useFile(session, m.fid, request);
+    const to = sameAttach(session, mount, m.dfid);
+    return then(mount.renameNode(node, to, m.name, true, request), () => ({ type: 'Rrename', tag: m.tag }));
+  },
+  Trenameat: (session, m, request) => {
+    const { mount, node } = useFile(session, m.olddirfid, request);
+    const to = sameAttach(session, mount, m.newdirfid);
+    const renamed = mount.rename(node, m.oldname, to, m.newname, true, request);
+    return then(renamed, () => ({ type: 'Rrenameat', tag: m.tag }));
+  },
+  Tunlinkat: (session, { dirfid, name, flags, tag }, request) => {
+    const { mount, node } = useFile(session, dirfid, request);
+    const kind = flags & AT_REMOVEDIR ? 'directory' : 'file';
+    return then(mount.remove(node, name, request, kind), () => ({ type: 'Runlinkat', tag }));
+  },
 };
 
 function fail(name: ConstructorParameters<typeof FsError>[0]): never {
@@ -139,36 +172,26 @@ function use(session: Session, number: number, request: Request): Fid {
   return fid;
 }
 
-/** open(2) with O_CREAT, of a name that was walked to and is not there. */
-function create(
-  session: Session,
-  { fid, name }: { readonly fid: number; readonly name: string },
-  request: Request,
-): never {
-  const { node } = session.fids.get(fid);
-  return refuse(session, [fid], [name], request, isDir(node) ? node.creating : undefined);
+/** The same, for what is done with the file itself: a list of its attributes is not it. */
+function useFile(session: Session, number: number, request: Request): Fid {
+  const fid = use(session, number, request);
+  if (fid.isAttributes) throw new FsError('Ebaduse');
+  return fid;
 }
 
-/** Nothing is created, removed or renamed here; but bad fids and names are told as such. */
-function refuse(
-  session: Session,
-  fids: number[],
-  names: string[],
-  request: Request,
-  error: ErrorName = 'Eperm',
-): never {
+/** The file of a second fid. What another attach led to is of another tree. */
+function sameAttach(session: Session, mount: Mount, number: number): Node {
+  const fid = session.fids.get(number);
+  if (fid.isAttributes || fid.mount !== mount) throw new FsError('Ebaduse');
+  return fid.node;
+}
+
+/** There are no symlinks, no links and no devices; but bad fids and names are told as such. */
+function refuse(session: Session, fids: number[], names: string[], request: Request): never {
   use(session, fids[0]!, request);
   for (const fid of fids.slice(1)) session.fids.get(fid);
   names.forEach(checkName);
-  throw new FsError(error);
-}
-
-/** Longest name, as on Linux. */
-const MAX_NAME = 255;
-
-function checkName(name: string): void {
-  if (name === '' || name.includes('/') || name.includes('\0')) throw new FsError('Ebadname');
-  if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
+  throw new FsError('Eperm');
 }
 
 // ---- attach, walk, clunk ------------------------------------------------------------------------
@@ -265,6 +288,21 @@ function flushAndClunk(
   return then(flushed, () => ({ type: 'Rclunk', tag }));
 }
 
+/** remove(5): the fid is clunked even if the file cannot be removed. */
+function removeAndClunk(
+  session: Session,
+  { fid: number, tag }: Message<'Tremove'>,
+  request: Request,
+): Awaitable<Answer> {
+  const { mount, node, caller, isAttributes } = session.fids.get(number);
+  request.caller = caller;
+  const removed = attempt<void>(
+    () => (isAttributes ? fail('Ebaduse') : mount.removeNode(node, request)),
+    () => clunk(session, number, request),
+  );
+  return then(removed, () => ({ type: 'Rremove', tag }));
+}
+
 function clunk(session: Session, number: number, request: Request): void {
   const fid = session.fids.remove(number);
   fid.busy++;
@@ -294,23 +332,6 @@ function openMode(mode: number): OpenMode {
   return { read: access !== 1, write: access === 1 || access === 2, truncate: (mode & OTRUNC) !== 0 };
 }
 
-/** Linux's open flags as 9P2000.L sends them (asm-generic/fcntl.h). */
-const O_ACCMODE = 3;
-const O_TRUNC = 0o1000;
-const O_APPEND = 0o2000;
-const O_DIRECTORY = 0o200000;
-
-function linuxOpenMode(flags: number): OpenMode {
-  const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
-  if (access === 3) throw new FsError('Ebadarg');
-  return {
-    read: access !== 1,
-    write: access !== 0,
-    truncate: (flags & O_TRUNC) !== 0,
-    append: (flags & O_APPEND) !== 0,
-  };
-}
-
 function open(
   session: Session,
   number: number,
@@ -319,22 +340,79 @@ function open(
   type: 'Ropen' | 'Rlopen',
 ): Awaitable<Answer> {
   const fid = use(session, number, request);
+  return then(
+    opening(fid, () => fid.mount.open(fid.node, mode, request)),
+    handle => {
+      fid.handle = session.v9fs?.opened(handle, fid.inode) ?? handle;
+      return openedAs(session, fid, handle, request, type);
+    },
+  );
+}
+
+/** create(5): the fid of the directory becomes the new file's. */
+function create(
+  session: Session,
+  { fid: number, name }: { readonly fid: number; readonly name: string },
+  make: (directory: Fid) => Awaitable<Handle>,
+  request: Request,
+  type: 'Rcreate' | 'Rlcreate',
+): Awaitable<Answer> {
+  const fid = useFile(session, number, request);
+  return then(
+    opening(fid, () => make(fid)),
+    handle => {
+      fid.inode = session.v9fs?.created(name, handle.node);
+      fid.handle = session.v9fs?.opened(handle, fid.inode) ?? handle;
+      return openedAs(session, fid, handle, request, type);
+    },
+  );
+}
+
+/** What an open of a fid gives, unless the fid is gone by then. */
+function opening(fid: Fid, run: () => Awaitable<Handle>): Awaitable<Handle> {
   fid.mustBeUnopened();
   fid.opening = true;
-  const opened = attempt(
-    () => fid.mount.open(fid.node, mode, request),
-    () => (fid.opening = false),
-  );
+  const opened = attempt(run, () => (fid.opening = false));
   return then(opened, handle => {
-    if (fid.closed) {
-      handle.close();
-      throw new FsError('Ehungup');
-    }
-    fid.handle = session.v9fs?.opened(handle, fid.inode) ?? handle;
-    fid.node = handle.node;
-    return { type, tag: request.tag, qid: handle.node.qid, iounit: session.msize - IOHDRSZ };
+    if (!fid.closed) return handle;
+    handle.close();
+    throw new FsError('Ehungup');
   });
 }
+
+function openedAs(
+  session: Session,
+  fid: Fid,
+  { node }: Handle,
+  { tag }: Request,
+  type: 'Ropen' | 'Rlopen' | 'Rcreate' | 'Rlcreate',
+): Answer {
+  fid.node = node;
+  return { type, tag, qid: node.qid, iounit: session.msize - IOHDRSZ };
+}
+
+/** Makes what is not opened. */
+function make(
+  session: Session,
+  { dfid, name, tag }: { readonly dfid: number; readonly name: string; readonly tag: number },
+  kind: 'file' | 'directory',
+  request: Request,
+  type: 'Rmknod' | 'Rmkdir',
+): Awaitable<Answer> {
+  const { mount, node } = useFile(session, dfid, request);
+  return then(mount.create(node, name, kind, request), ({ qid }) => ({ type, tag, qid }));
+}
+
+/** Of a Tcreate's perm in 9P2000.u: symlink, link, device, named pipe, socket. */
+const DM_SPECIAL = 0x03b00000;
+
+/** inode(7); a Tmknod of no type makes a file, mknod(2). */
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const isRegular = (mode: number): boolean => (mode & S_IFMT) === S_IFREG || (mode & S_IFMT) === 0;
+
+/** Of Tunlinkat's flags (linux/fcntl.h). */
+const AT_REMOVEDIR = 0x200;
 
 /** Runs what may throw now or later, and `after` when it has settled. */
 function attempt<T>(run: () => Awaitable<T>, after: () => void): Awaitable<T> {

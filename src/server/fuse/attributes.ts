@@ -34,13 +34,14 @@ export function attributes(stat: Stat, nodeid = 0, entryValid = 0): ReplyBody<'a
   };
 }
 
-/** Seconds for which the kernel keeps a name that it was given: none is ever taken away. */
+/** Seconds for which the kernel keeps a name that it was given: of a directory from which none is ever taken away. */
 const NAME_SECONDS = 86_400;
 
 /** What the kernel is told of a file that it looked up, which is then its to forget. */
 export function entryOf(node: Node, nodeids: Nodeids): ReplyBody<'entry'> {
   const { nodeid } = nodeids.lookedUp(node);
-  return attributes(node.stat(), nodeid, node.separate === true ? 0 : NAME_SECONDS);
+  const passing = node.separate === true || node.parent.changing === true;
+  return attributes(node.stat(), nodeid, passing ? 0 : NAME_SECONDS);
 }
 
 /** 0 is no inode number, and programs take it for a deleted file. */

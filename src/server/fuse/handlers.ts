@@ -2,14 +2,25 @@
  * What each request does. A handler finds its node or open file, asks the mount, and returns the
  * reply; whatever it throws becomes the errno. It returns a promise only where the tree makes it wait.
  */
-import { FsError, type ErrorName } from '../../netfs/error.ts';
+import { FsError } from '../../netfs/error.ts';
+import { MAX_NAME } from '../../netfs/filename.ts';
 import { READY } from '../../netfs/handles.ts';
 import { then } from '../../netfs/mount.ts';
 import { isDir, type Awaitable, type Handle, type OpenMode } from '../../netfs/node.ts';
 import { DirReader, type PutEntry } from '../dirreader.ts';
+import { linuxOpenMode, O_EXCL, O_NONBLOCK } from '../openflags.ts';
 import { attributeChange, attributes, entryOf } from './attributes.ts';
 import { putDirent, putDirentPlus } from './dirents.ts';
-import { FATTR, FOPEN, INIT, MAX_PAGES, MAX_TRANSFER, POLL_SCHEDULE_NOTIFY, VERSION } from './kernel.ts';
+import {
+  FATTR,
+  FOPEN,
+  INIT,
+  MAX_PAGES,
+  MAX_TRANSFER,
+  POLL_SCHEDULE_NOTIFY,
+  RENAME_NOREPLACE,
+  VERSION,
+} from './kernel.ts';
 import type { Body, Op, ReplyBody, ReplyName } from './kernel.ts';
 import type { Entry } from './nodeids.ts';
 import { pollBits } from './poll.ts';
@@ -53,16 +64,19 @@ export const HANDLERS: { readonly [N in Op]: Handler<N> } = {
   FSYNCDIR: () => undefined,
   SYNCFS: () => undefined,
 
-  // Nothing is created, removed or renamed here.
   CREATE: create,
-  MKNOD: refuse,
-  MKDIR: refuse,
+  MKNOD: (session, m, request) =>
+    isRegular(m.mode) ? make('file')(session, m, request) : refuse(session, m, request),
+  MKDIR: make('directory'),
   SYMLINK: refuse,
   LINK: refuse,
-  UNLINK: refuse,
-  RMDIR: refuse,
-  RENAME: refuse,
-  RENAME2: refuse,
+  UNLINK: remove('file'),
+  RMDIR: remove('directory'),
+  RENAME: (session, m, request) => rename(session, m, true, request),
+  RENAME2: (session, m, request) => {
+    if (m.flags & ~RENAME_NOREPLACE) throw new FsError('Ebadarg', 'RENAME_EXCHANGE, RENAME_WHITEOUT');
+    return rename(session, m, (m.flags & RENAME_NOREPLACE) === 0, request);
+  },
   READLINK: () => fail('Ebadarg'),
   IOCTL: () => fail('Enotty'),
   FALLOCATE: () => fail('Enotsup'),
@@ -107,8 +121,6 @@ function init(session: FuseSession, { major, minor, flags, maxReadahead }: Body<
 
 // ---- names and attributes -----------------------------------------------------------------------
 
-/** Longest name, as on Linux. */
-const MAX_NAME = 255;
 const BLOCK = 4096;
 
 function lookup(session: FuseSession, { name }: Body<'LOOKUP'>, request: Request): Awaitable<Answer> {
@@ -154,64 +166,108 @@ function access(session: FuseSession, { mask }: Body<'ACCESS'>, request: Request
   return undefined;
 }
 
-/** open(2) with O_CREAT, of a name that was looked up and is not there. */
-function create(session: FuseSession, named: { readonly name: string }, request: Request): never {
-  const { node } = session.nodeids.get(request.header.nodeid);
-  return refuse(session, named, request, isDir(node) ? node.creating : undefined);
-}
-
-/** The directory must be there and be searched, and the name be one. */
-function refuse(
-  session: FuseSession,
-  { name }: { readonly name: string },
-  request: Request,
-  error: ErrorName = 'Eperm',
-): never {
+/** There are no symlinks, no links and no devices. The directory must be there and be searched, and the name be one. */
+function refuse(session: FuseSession, { name }: { readonly name: string }, request: Request): never {
   if (Buffer.byteLength(name) > MAX_NAME) throw new FsError('Enametoolong');
   session.mount.access(session.nodeids.get(request.header.nodeid).node, X, request);
-  throw new FsError(error);
+  throw new FsError('Eperm');
 }
 
 const X = 1;
 
-// ---- open and release ---------------------------------------------------------------------------
+// ---- names that come and go ---------------------------------------------------------------------
 
-/** asm-generic/fcntl.h */
-const O_ACCMODE = 3;
-const O_TRUNC = 0o1000;
-const O_APPEND = 0o2000;
-const O_NONBLOCK = 0o4000;
+type Named<T = unknown> = { readonly name: string } & T;
+type Change = (session: FuseSession, m: Named, request: Request) => Awaitable<Answer>;
 
-const READ_ONLY: OpenMode = { read: true, write: false, truncate: false };
+/** inode(7); a MKNOD of no type makes a file, mknod(2). */
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+const isRegular = (mode: number): boolean => (mode & S_IFMT) === S_IFREG || (mode & S_IFMT) === 0;
 
-function linuxOpenMode(flags: number): OpenMode {
-  const access = flags & O_ACCMODE; // O_RDONLY, O_WRONLY, O_RDWR
-  if (access === 3) throw new FsError('Ebadarg');
-  return {
-    read: access !== 1,
-    write: access !== 0,
-    truncate: (flags & O_TRUNC) !== 0,
-    append: (flags & O_APPEND) !== 0,
+function make(kind: 'file' | 'directory'): Change {
+  return (session, { name }, request) => {
+    const { node: dir } = session.nodeids.get(request.header.nodeid);
+    mayBegin(session);
+    return then(session.mount.create(dir, name, kind, request), node => ({
+      struct: 'entry',
+      body: entryOf(node, session.nodeids),
+    }));
   };
 }
 
+function remove(kind: 'file' | 'directory'): Change {
+  return (session, { name }, request) => {
+    const { node: dir } = session.nodeids.get(request.header.nodeid);
+    mayBegin(session);
+    return then(session.mount.remove(dir, name, request, kind), () => undefined);
+  };
+}
+
+function rename(
+  session: FuseSession,
+  { name, newname, newdir }: Named<{ readonly newname: string; readonly newdir: number }>,
+  replace: boolean,
+  request: Request,
+): Awaitable<Answer> {
+  const { node: from } = session.nodeids.get(request.header.nodeid);
+  const { node: to } = session.nodeids.get(newdir);
+  mayBegin(session);
+  return then(session.mount.rename(from, name, to, newname, replace, request), () => undefined);
+}
+
+/** open(2) with O_CREAT, of a name that was looked up and was not there. */
+function create(session: FuseSession, { name, flags }: Body<'CREATE'>, request: Request): Awaitable<Answer> {
+  const { node: dir } = session.nodeids.get(request.header.nodeid);
+  const { mount, nodeids } = session;
+  const mode = linuxOpenMode(flags);
+  mayOpen(session, flags, request);
+  const opened =
+    flags & O_EXCL
+      ? mount.createOpen(dir, name, 'file', mode, request)
+      : mount.openOrCreate(dir, name, mode, request);
+  return then(opened, handle => {
+    mustBeThere(session, handle);
+    const body = entryOf(handle.node, nodeids);
+    return {
+      struct: 'create',
+      body: { ...body, ...keepOpen(session, nodeids.get(body.nodeid!), handle, request) },
+    };
+  });
+}
+
+// ---- open and release ---------------------------------------------------------------------------
+
+const READ_ONLY: OpenMode = { read: true, write: false, truncate: false };
+
 function open(session: FuseSession, mode: OpenMode, flags: number, request: Request): Awaitable<Answer> {
   const entry = session.nodeids.get(request.header.nodeid);
+  mayOpen(session, flags, request);
+  return then(session.mount.open(entry.node, mode, request), handle => {
+    mustBeThere(session, handle);
+    return { struct: 'open', body: keepOpen(session, entry, handle, request) };
+  });
+}
+
+function mayOpen(session: FuseSession, flags: number, request: Request): void {
   mayBegin(session);
   session.files.checkRoom(request.caller);
   request.nonblocking = (flags & O_NONBLOCK) !== 0;
-  return then(session.mount.open(entry.node, mode, request), handle => {
-    if (session.isClosed) {
-      handle.close();
-      throw new FsError('Ehungup');
-    }
-    // Opening clone or listen makes a conversation: from now on this inode, which nobody else has, is
-    // its ctl, so that fstat(2), fchmod(2) and /dev/fd speak of that.
-    if (entry.node.separate === true && !entry.isOpen) entry.node = handle.node;
-    const file = session.files.add(entry, handle, request.caller);
-    session.nodeids.keep(entry);
-    return { struct: 'open', body: { fh: file.fh, openFlags: openFlags(handle) } };
-  });
+}
+
+function mustBeThere(session: FuseSession, handle: Handle): void {
+  if (!session.isClosed) return;
+  handle.close();
+  throw new FsError('Ehungup');
+}
+
+function keepOpen(session: FuseSession, entry: Entry, handle: Handle, request: Request): ReplyBody<'open'> {
+  // Opening clone or listen makes a conversation: from now on this inode, which nobody else has, is
+  // its ctl, so that fstat(2), fchmod(2) and /dev/fd speak of that.
+  if (entry.node.separate === true && !entry.isOpen) entry.node = handle.node;
+  const file = session.files.add(entry, handle, request.caller);
+  session.nodeids.keep(entry);
+  return { fh: file.fh, openFlags: openFlags(handle) };
 }
 
 function openFlags(handle: Handle): number {

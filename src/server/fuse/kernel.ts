@@ -175,20 +175,28 @@ const ATTR = {
   attrFlags: 'u32',
 } as const;
 
+/** struct fuse_entry_out */
+const ENTRY = {
+  nodeid: 'u64',
+  generation: 'u64',
+  /** Seconds for which the name stands without being looked up again. */
+  entryValid: 'u64',
+  attrValid: 'u64',
+  entryValidNsec: 'u32',
+  attrValidNsec: 'u32',
+  ...ATTR,
+} as const;
+
+/** struct fuse_open_out */
+const OPEN = { fh: 'u64', openFlags: 'u32', backingId: 'u32' } as const;
+
 /** What the kernel is answered and told, by the name of the struct. */
 export const REPLIES = {
   attr: { attrValid: 'u64', attrValidNsec: 'u32', dummy: 'u32', ...ATTR },
-  entry: {
-    nodeid: 'u64',
-    generation: 'u64',
-    /** Seconds for which the name stands without being looked up again. */
-    entryValid: 'u64',
-    attrValid: 'u64',
-    entryValidNsec: 'u32',
-    attrValidNsec: 'u32',
-    ...ATTR,
-  },
-  open: { fh: 'u64', openFlags: 'u32', backingId: 'u32' },
+  entry: ENTRY,
+  open: OPEN,
+  /** Of a CREATE: both. */
+  create: { ...ENTRY, ...OPEN },
   write: { size: 'u32', padding: 'u32' },
   statfs: {
     blocks: 'u64',
@@ -259,6 +267,9 @@ export const FOPEN = {
 
 /** Of SETATTR's valid. */
 export const FATTR = { MODE: 1, UID: 2, GID: 4, SIZE: 8, ATIME: 16, MTIME: 32, FH: 64 } as const;
+
+/** Of RENAME2's flags, rename(2): Eexist where the name is taken. */
+export const RENAME_NOREPLACE = 1;
 
 /** Of POLL's flags: tell when it becomes ready. */
 export const POLL_SCHEDULE_NOTIFY = 1;

@@ -80,9 +80,16 @@ export class Nodeids {
 
   /** The id that a lookup answers with; it is the kernel's once more. */
   lookedUp(node: Node): Entry {
-    const entry =
-      node.separate === true ? this.part(node) : (this.shared.get(node.qid.path) ?? this.share(node));
+    const entry = node.separate === true ? this.part(node) : this.ofFile(node);
     entry.lookups++;
+    return entry;
+  }
+
+  private ofFile(node: Node): Entry {
+    const entry = this.shared.get(node.qid.path);
+    if (entry === undefined) return this.share(node);
+    // It may have been moved: the directories above it are asked whether the caller may.
+    entry.node = node;
     return entry;
   }
 

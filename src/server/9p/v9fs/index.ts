@@ -24,6 +24,8 @@ export class V9fs {
   private readonly rsize: number;
   private readonly budget = new ReplayBudget();
   private given = 0;
+  /** The file that was made last, until it is walked to. */
+  private made: { readonly path: number; readonly inode: Inode } | undefined;
 
   constructor(dialect: Dialect, msize: number) {
     this.dialect = dialect;
@@ -43,7 +45,19 @@ export class V9fs {
   /** For a fid that was walked to by this name. */
   inode(name: string, node: Node): Inode | undefined {
     if (isDir(node)) return undefined;
+    const { made } = this;
+    if (made?.path === node.qid.path) {
+      this.made = undefined;
+      return made.inode;
+    }
     return { link: this.isLink(name, node) ? name : undefined, size: 0 };
+  }
+
+  /** For a fid that became this new file: the client walks to it next, and has one inode for both. */
+  created(name: string, node: Node): Inode | undefined {
+    const inode = this.inode(name, node);
+    this.made = inode && { path: node.qid.path, inode };
+    return inode;
   }
 
   /** Where a symlink leads: elsewhere each time. Undefined for what is none. */

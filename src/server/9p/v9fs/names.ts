@@ -8,7 +8,7 @@
  */
 import { FsError } from '../../../netfs/error.ts';
 import { then, type Mount } from '../../../netfs/mount.ts';
-import type { Awaitable, Node, Qid, Req } from '../../../netfs/node.ts';
+import { isDir, type Awaitable, type Node, type Qid, type Req } from '../../../netfs/node.ts';
 import type { Body, Dialect, WireStat } from '../messages.ts';
 
 /** Between a file's name and what makes it fresh; no file of the tree has it in its name. */
@@ -18,7 +18,8 @@ export const freshName = (name: string, n: number): string => `${name}${FRESH}${
 
 /** One step as Mount.walk does it, by a fresh name too. */
 export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitable<Node> {
-  const at = name.indexOf(FRESH);
+  // Where people give the names, that may be one of theirs.
+  const at = isDir(from) && from.changing === true ? -1 : name.indexOf(FRESH);
   if (at < 0) return mount.walk(from, name, req);
   return then(mount.walk(from, name.slice(0, at), req), node => {
     if (node.separate !== true) throw new FsError('Enonexist');
@@ -28,6 +29,7 @@ export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitabl
 
 /** Plain 9P2000 has no symlinks; the fresh names work there too, for who writes them himself. */
 export function isLink(name: string, node: Node, dialect: Dialect): boolean {
+  if (node.parent.changing === true) return false;
   return node.separate === true && dialect !== '9P2000' && !name.includes(FRESH);
 }
 
