@@ -4,31 +4,20 @@ import fc from 'fast-check';
 import { Abort } from '../../src/abort.ts';
 import { FsError } from '../../src/netfs/error.ts';
 import { Journal, LogFile } from '../../src/netfs/log.ts';
-import type { DirNode, Handle, Reply } from '../../src/netfs/node.ts';
-import { DIRECTORIES, qidPath } from '../../src/netfs/qid.ts';
+import type { Handle, Reply } from '../../src/netfs/node.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import type { Caller } from '../../src/policy/identity.ts';
-import type { Server } from '../../src/server/server.ts';
+import { ReplayBudget } from '../../src/server/9p/v9fs/replay.ts';
+import { StreamReader } from '../../src/server/9p/v9fs/streams.ts';
+import { V9fsFile } from '../server/v9fs-client.ts';
 import { forEachDoor, inProcess, onFuse, type Fixture } from '../support/fixture.ts';
 import { POLLIN } from '../support/fusefs.ts';
+import { logged } from '../support/logged.ts';
 
 const TIME = Date.UTC(2026, 10, 25, 10, 0, 0, 123);
 const now = (): number => TIME;
 const STAMP = 'time=2026-11-25T10:00:00.123Z';
 const OWNER: Caller = { name: 'glenda', uid: 1000, gid: 1000, groups: [] };
-
-/** Puts the log into a server's tree. */
-function logged({ owner, mount }: Server, bytes?: number): Journal {
-  const journal = new Journal({ now, ...(bytes !== undefined && { bytes }) });
-  const { root } = mount;
-  const path = qidPath(DIRECTORIES.root, undefined, 31);
-  const file = new LogFile(root, journal, { path, authority: new Authority(owner), since: 0 });
-  const walk = root.walk.bind(root);
-  Object.assign(root, {
-    walk: ((name, req) => (name === 'log' ? file : walk(name, req))) satisfies DirNode['walk'],
-  });
-  return journal;
-}
 
 /** One who has opened a journal. */
 class Reader {
@@ -287,6 +276,47 @@ describe('the journal', () => {
   });
 });
 
+describe('the log as Linux’s own 9P client reads it', () => {
+  const RSIZE = 512;
+  let journal: Journal;
+  let file: V9fsFile;
+  beforeEach(() => {
+    journal = new Journal({ now, bytes: 100_000 });
+    const { handle } = new Reader(journal);
+    file = new V9fsFile(new StreamReader(handle, RSIZE, new ReplayBudget()), RSIZE);
+  });
+
+  for (const size of [16, RSIZE, 100 * RSIZE]) {
+    it(`gives each line once, and waits for none once it has some, by reads of ${size}`, async () => {
+      let expected = '';
+      let seen = '';
+      for (let n = 0; n < 300; n++) {
+        journal.write({ n });
+        expected += `${STAMP} n=${n}\n`;
+        if (n % 20 === 0) while (seen.length < expected.length) seen += (await file.read(size)).toString();
+      }
+      while (seen.length < expected.length) seen += (await file.read(size)).toString();
+      assert.equal(seen, expected);
+    });
+  }
+
+  it('follows: a read that waits has the next line when it comes', async () => {
+    const read = file.read(4096);
+    journal.write({ n: 1 });
+    assert.equal((await read).toString(), `${STAMP} n=1\n`);
+  });
+
+  it('gives a shell the line after the one that it took, though it reads more and seeks back', async () => {
+    for (const n of [1, 2, 3]) journal.write({ n });
+    const line = `${STAMP} n=1\n`.length;
+    for (const n of [1, 2, 3]) {
+      const bytes = await file.read(128);
+      file.position -= bytes.length - line;
+      assert.equal(bytes.toString('utf8', 0, line), `${STAMP} n=${n}\n`);
+    }
+  });
+});
+
 /** Checks that lines are whole and in their order; how many there are, the missed ones among them. */
 function accountedFor(text: string): number {
   let next = 0;
@@ -301,7 +331,7 @@ function accountedFor(text: string): number {
 
 forEachDoor('/net/log', t => {
   let journal: Journal;
-  beforeEach(() => (journal = logged(t.server)));
+  beforeEach(() => (journal = logged(t.server, now)));
 
   it('gives what is kept and then follows', async () => {
     journal.write({ n: 1 });
@@ -360,7 +390,7 @@ async function firstOf(t: Fixture): Promise<string> {
 
 inProcess('/net/log and strangers', t => {
   it('is closed to them', async () => {
-    logged(t.server);
+    logged(t.server, now);
     const stranger = await t.as({ ...OWNER, uid: t.server.owner.uid + 4321 });
     await t.refuses(stranger.open('log'), 'permission denied', 'EACCES');
     await t.refuses(stranger.chmod('log', 0o644), 'permission denied', 'EPERM');
@@ -371,7 +401,7 @@ inProcess('/net/log and strangers', t => {
 
 onFuse('/net/log by its descriptor', t => {
   it('can be read to what is there by who will not wait, and polls', async () => {
-    const journal = logged(t.server);
+    const journal = logged(t.server, now);
     const log = await t.client.open('log');
     await log.setNonblocking(true);
     await t.refuses(log.read(), '', 'EAGAIN');
@@ -383,7 +413,7 @@ onFuse('/net/log by its descriptor', t => {
   });
 
   it('answers a large read with what is there', async () => {
-    const journal = logged(t.server);
+    const journal = logged(t.server, now);
     for (let n = 0; n < 10_000; n++) journal.write({ n, reason: 'x'.repeat(50) });
     const log = await t.client.open('log');
     let text = '';
