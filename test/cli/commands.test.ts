@@ -23,6 +23,7 @@ const CLIENT_COMMANDS = [
   'announce',
   'resolve',
   'netstat',
+  'log',
 ];
 
 describe('the command line', () => {
@@ -77,6 +78,7 @@ describe('the command line', () => {
     ['dial', 'tcp!127.0.0.1!1'],
     ['announce', 'tcp!127.0.0.1!0', 'cat'],
     ['netstat'],
+    ['log'],
     ['resolve', 'example.org'],
   ] as const) {
     it(`${name} ends with 1 and says what to do when no server is there`, async () => {

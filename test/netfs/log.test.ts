@@ -7,6 +7,9 @@ import { Journal, LogFile } from '../../src/netfs/log.ts';
 import type { Handle, Reply } from '../../src/netfs/node.ts';
 import { Authority } from '../../src/policy/permissions.ts';
 import type { Caller } from '../../src/policy/identity.ts';
+import { ReplayBudget } from '../../src/server/9p/v9fs/replay.ts';
+import { StreamReader } from '../../src/server/9p/v9fs/streams.ts';
+import { V9fsFile } from '../server/v9fs-client.ts';
 import { forEachDoor, inProcess, onFuse, type Fixture } from '../support/fixture.ts';
 import { POLLIN } from '../support/fusefs.ts';
 
@@ -269,6 +272,47 @@ describe('the journal', () => {
     flush.abort(new FsError('Ehungup'));
     await assert.rejects(read);
     assert.equal((journal as unknown as { followers: { some: boolean } }).followers.some, false);
+  });
+});
+
+describe('the log as Linux’s own 9P client reads it', () => {
+  const RSIZE = 512;
+  let journal: Journal;
+  let file: V9fsFile;
+  beforeEach(() => {
+    journal = new Journal({ now, bytes: 100_000 });
+    const { handle } = new Reader(journal);
+    file = new V9fsFile(new StreamReader(handle, RSIZE, new ReplayBudget()), RSIZE);
+  });
+
+  for (const size of [16, RSIZE, 100 * RSIZE]) {
+    it(`gives each line once, and waits for none once it has some, by reads of ${size}`, async () => {
+      let expected = '';
+      let seen = '';
+      for (let n = 0; n < 300; n++) {
+        journal.write({ n });
+        expected += `${STAMP} n=${n}\n`;
+        if (n % 20 === 0) while (seen.length < expected.length) seen += (await file.read(size)).toString();
+      }
+      while (seen.length < expected.length) seen += (await file.read(size)).toString();
+      assert.equal(seen, expected);
+    });
+  }
+
+  it('follows: a read that waits has the next line when it comes', async () => {
+    const read = file.read(4096);
+    journal.write({ n: 1 });
+    assert.equal((await read).toString(), `${STAMP} n=1\n`);
+  });
+
+  it('gives a shell the line after the one that it took, though it reads more and seeks back', async () => {
+    for (const n of [1, 2, 3]) journal.write({ n });
+    const line = `${STAMP} n=1\n`.length;
+    for (const n of [1, 2, 3]) {
+      const bytes = await file.read(128);
+      file.position -= bytes.length - line;
+      assert.equal(bytes.toString('utf8', 0, line), `${STAMP} n=${n}\n`);
+    }
   });
 });
 

@@ -19,7 +19,7 @@ export const freshName = (name: string, n: number): string => `${name}${FRESH}${
 /** One step as Mount.walk does it, by a fresh name too. */
 export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitable<Node> {
   // Where people give the names, that may be one of theirs.
-  const at = isDir(from) && from.changing === true ? -1 : name.indexOf(FRESH);
+  const at = isDir(from) && from.create !== undefined ? -1 : name.indexOf(FRESH);
   if (at < 0) return mount.walk(from, name, req);
   return then(mount.walk(from, name.slice(0, at), req), node => {
     if (node.separate !== true) throw new FsError('Enonexist');
@@ -29,7 +29,7 @@ export function walk(mount: Mount, from: Node, name: string, req: Req): Awaitabl
 
 /** Plain 9P2000 has no symlinks; the fresh names work there too, for who writes them himself. */
 export function isLink(name: string, node: Node, dialect: Dialect): boolean {
-  if (node.parent.changing === true) return false;
+  if (node.parent.create !== undefined) return false;
   return node.separate === true && dialect !== '9P2000' && !name.includes(FRESH);
 }
 
