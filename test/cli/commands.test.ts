@@ -18,6 +18,7 @@ const CLIENT_COMMANDS = [
   'announce',
   'resolve',
   'netstat',
+  'policy',
 ];
 
 describe('the command line', () => {
