@@ -300,6 +300,15 @@ log: { file: net.log, syslog: true }
     }
   });
 
+  it('is sound as the manual shows it', async () => {
+    const page = readFileSync(new URL('../../docs/policy-file.md', import.meta.url), 'utf8');
+    const text = /```yaml\n(.*?)```/s.exec(page)![1]!;
+    const anybody = { ...people, byName: () => ALICE, groupId: () => TEAM };
+    const read = reader(text, { '/p/github.zone': 'connect tcp!*.github.com!443\n' });
+    const loaded = await loadPolicy('/p/policy.yaml', { users: anybody, read });
+    assert.deepEqual('errors' in loaded ? loaded.errors : [], []);
+  });
+
   it('holds a hundred thousand lines in a zone', async () => {
     const lines = Array.from(
       { length: 100_000 },

@@ -31,8 +31,8 @@ export class Unquoted {
   }
 }
 
-/** What was refused, and told. */
-export const REFUSED = Symbol('refused');
+/** What was refused, and told: no part of a policy. */
+const REFUSED = Symbol('refused');
 
 /** `offset` in characters from the start of the text. */
 export interface Fault {
@@ -133,7 +133,7 @@ const DIRECTIVE = 'a directive; leave this line out';
 function refuse(word: string): string | undefined {
   switch (CST.tokenType(word)) {
     case 'alias':
-      return `${shown(word)} is an alias to YAML; quote it: '${shown(word).slice(1)}`.replace(/''$/, "'");
+      return `${shown(word)} is an alias to YAML; quote it: ${shown(word)}`;
     case 'anchor':
       return `${shown(word)} is an anchor to YAML, which a policy does not use; if it is text, quote it`;
     case 'tag':
