@@ -24,6 +24,7 @@ const CLIENT_COMMANDS = [
   'resolve',
   'netstat',
   'log',
+  'policy',
 ];
 
 describe('the command line', () => {

@@ -16,7 +16,10 @@ export type Difference =
   | { readonly kind: 'listen' }
   | { readonly kind: 'mount' };
 
-/** In the order in which to apply them: what closes comes before what opens. */
+/**
+ * To be applied all in one synchronous step, before anybody is judged again: neither a zone that opens nor one
+ * that vetoes is there without the others.
+ */
 export function differences(before: Policy | undefined, after: Policy): Difference[] {
   return [
     ...removedZones(before?.zones ?? new Map(), after.zones),

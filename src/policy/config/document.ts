@@ -6,7 +6,9 @@
 import {
   Composer,
   CST,
+  isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   Lexer,
@@ -29,8 +31,8 @@ export class Unquoted {
   }
 }
 
-/** What was refused, and told. */
-export const REFUSED = Symbol('refused');
+/** What was refused, and told: no part of a policy. */
+const REFUSED = Symbol('refused');
 
 /** `offset` in characters from the start of the text. */
 export interface Fault {
@@ -49,20 +51,24 @@ export interface Document {
   valueAt(path: Path): number;
   /** Where the last key of a path stands. */
   keyAt(path: Path): number;
-  /** Where a line and column, from 1, of a string's text stand; the string's beginning where its text is not the file's. */
-  insideAt(path: Path, line: number, column: number): number;
+  /** Where a line and column, from 1, of a string's text stand; undefined where its text is not the file's, as with escapes. */
+  insideAt(path: Path, line: number, column: number): number | undefined;
+  /** Whether what begins there was refused and told, so that what else is wrong with it does not matter. */
+  isRefused(offset: number): boolean;
 }
 
 export function readDocument(text: string): Document {
   const faults: Fault[] = [];
   const lines = new Lines(text);
   const root = compose(text, faults);
+  const plain = new Plain(text, faults);
   return {
-    value: root === undefined ? undefined : new Plain(text, faults).value(root),
+    value: root === undefined ? undefined : plain.value(root),
     faults,
     lines,
     valueAt: path => startOf(find(root, path)),
     keyAt: path => find(root, path).key?.range?.[0] ?? 0,
+    isRefused: offset => plain.refused.has(offset),
     insideAt: (path, line, column) => inside(lines, find(root, path), line, column),
   };
 }
@@ -127,7 +133,7 @@ const DIRECTIVE = 'a directive; leave this line out';
 function refuse(word: string): string | undefined {
   switch (CST.tokenType(word)) {
     case 'alias':
-      return `${shown(word)} is an alias to YAML; quote it: '${shown(word).slice(1)}`.replace(/''$/, "'");
+      return `${shown(word)} is an alias to YAML; quote it: ${shown(word)}`;
     case 'anchor':
       return `${shown(word)} is an anchor to YAML, which a policy does not use; if it is text, quote it`;
     case 'tag':
@@ -142,6 +148,7 @@ function refuse(word: string): string | undefined {
 // ---- values -----------------------------------------------------------------------------------
 
 class Plain {
+  readonly refused = new Set<number>();
   private readonly text: string;
   private readonly faults: Fault[];
 
@@ -151,9 +158,15 @@ class Plain {
   }
 
   value(node: unknown): unknown {
+    if (isNode(node) && (isAlias(node) || node.tag !== undefined)) return this.refuse(node);
     if (isMap(node)) return this.map(node);
     if (isSeq(node)) return node.items.map(item => this.value(item));
-    return isScalar(node) ? this.scalar(node) : REFUSED;
+    return isScalar(node) ? this.scalar(node) : null;
+  }
+
+  private refuse(node: Node): typeof REFUSED {
+    this.refused.add(node.range?.[0] ?? 0);
+    return REFUSED;
   }
 
   private map(node: YAMLMap): Map<string, unknown> {
@@ -179,7 +192,7 @@ class Plain {
     if (typeof value === 'number' || typeof value === 'bigint') return new Unquoted(source);
     if (type !== 'BLOCK_LITERAL' && type !== undefined && this.isFolded(node)) {
       this.fault(node, 'YAML makes one line of these; write | and the lines below it');
-      return REFUSED;
+      return this.refuse(node);
     }
     return value;
   }
@@ -235,15 +248,15 @@ function startOf({ key, value }: Found): number {
 
 const isEmpty = (node: Node): boolean => isScalar(node) && node.value === null && node.source === '';
 
-function inside(lines: Lines, found: Found, line: number, column: number): number {
+function inside(lines: Lines, found: Found, line: number, column: number): number | undefined {
   const { value: node } = found;
   const start = startOf(found);
-  if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return start;
+  if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return undefined;
   if (node.type === 'BLOCK_LITERAL') return inBlock(lines, start, node.value, line, column);
   const { text } = lines;
   const quote = node.type === 'PLAIN' ? 0 : 1;
   const same = text.slice(start + quote, node.range[1] - quote) === node.value;
-  return same && line === 1 ? start + quote + column - 1 : start;
+  return same && line === 1 ? start + quote + column - 1 : undefined;
 }
 
 /** The rows of a block are the lines of its text behind the same indent, which its first line with text shows. */

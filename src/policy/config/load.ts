@@ -121,11 +121,17 @@ class PolicyFile {
     const { key, inside, error } = (issue.code === 'custom' ? (issue.params ?? {}) : {}) as Exactly;
     if (error !== undefined) this.add(error);
     else if (inside !== undefined) this.inside(document, path, inside, issue.message);
-    else this.fault(document, key === true ? document.keyAt(path) : document.valueAt(path), issue.message);
+    else if (key === true) this.fault(document, document.keyAt(path), issue.message);
+    else if (!document.isRefused(document.valueAt(path))) {
+      this.fault(document, document.valueAt(path), issue.message);
+    }
   }
 
   private inside(document: Document, path: Path, at: NonNullable<Exactly['inside']>, reason: string): void {
-    this.fault(document, document.insideAt(path, at.line, at.column), reason);
+    const { line, column } = at;
+    const offset = document.insideAt(path, line, column);
+    if (offset !== undefined) this.fault(document, offset, reason);
+    else this.fault(document, document.valueAt(path), `in line ${line}, column ${column} of this: ${reason}`);
   }
 
   private fault(document: Document, offset: number, reason: string): void {

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { EndpointError, parseEndpoint, type Endpoint } from '../../endpoint.ts';
 import type { Caller, Users } from '../identity.ts';
 import { zoneErrors } from '../lines.ts';
-import { REFUSED, Unquoted } from './document.ts';
+import { Unquoted } from './document.ts';
 import {
   FILES,
   isZoneName,
@@ -58,11 +58,11 @@ export function policySchema(around: Surroundings) {
     files: named(
       'the files with their settings',
       fileName,
-      object('settings: { mode: ..., group: ... }', settings),
+      object("{ mode: '0660', group: ... }", settings),
     ).default(new Map()),
     zones: named('the zones with their settings', zoneName, zone(settings, around)).default(new Map()),
     users: named('the users and who they are', userName, user(users)).default(new Map()),
-    log: object('settings: { file: ..., syslog: true }', {
+    log: object('{ file: ..., syslog: true }', {
       file: leaf(value => resolve(dirname(around.path), path(value))).optional(),
       syslog: leaf(yesOrNo).optional(),
     })
@@ -146,7 +146,6 @@ function defined<T extends object>(fields: { [K in keyof T]?: T[K] | undefined }
 
 // ---- leaves -----------------------------------------------------------------------------------
 
-/** Not even the sentence of a second error is wanted for what was refused already. */
 function text(value: unknown, what: string): string {
   if (typeof value === 'string' && value !== '') return value;
   if (value instanceof Unquoted)
@@ -242,7 +241,7 @@ function userName(name: string): void {
 // ---- zones and users --------------------------------------------------------------------------
 
 function zone(settings: ReturnType<typeof settingsShape>, around: Surroundings) {
-  return object("settings: { mode: '0750', lines: '...' }", {
+  return object("{ mode: '0750', lines: '...' }, or { lines: '' } for an empty zone", {
     ...settings,
     lines: z.unknown().transform(zoneLines).optional(),
     include: list(z.unknown().transform((value, context) => included(value, context, around))).optional(),
@@ -273,7 +272,6 @@ function included(value: unknown, context: Context, around: Surroundings): strin
     for (const error of errors) mistaken(context, error.reason, { error });
     return text;
   } catch (error) {
-    if (value === REFUSED) return mistaken(context, 'refused');
     return mistaken(context, (error as Error).message);
   }
 }
@@ -282,8 +280,8 @@ function included(value: unknown, context: Context, around: Surroundings): strin
 function user(users: Users) {
   const group = leaf(value => groupId(value, users));
   const person = object('a user of this machine, or { uid: ..., gid: ..., groups: [...] }', {
-    uid: leaf(uid),
-    gid: group,
+    uid: leaf(value => uid(needed('uid', value))),
+    gid: leaf(value => groupId(needed('gid', value), users)),
     groups: list(group).optional(),
   }).transform(({ uid, gid, groups = [] }) => ({ uid, gid, groups }));
   const alias = leaf(value => hostUser(value, users));
@@ -297,9 +295,14 @@ function user(users: Users) {
   });
 }
 
+function needed(name: string, value: unknown): unknown {
+  if (value === undefined) throw new Mistake(`${name} is missing`);
+  return value;
+}
+
 function uid(value: unknown): number {
   const uid = id(value);
-  if (uid === undefined) throw new Mistake('write uid: and a number');
+  if (uid === undefined) throw new Mistake('write a number; who has a name on this machine is NAME: HISNAME');
   return uid;
 }
 

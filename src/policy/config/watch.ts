@@ -15,7 +15,10 @@ import {
 import { basename, dirname, resolve } from 'node:path';
 
 export interface PolicyWatch {
-  /** The files that are included by now, absolute. */
+  /**
+   * The files that are included by now, absolute. Where they are others than before, `changed` is called
+   * once more: one may have changed between being read and being watched.
+   */
   update(includes: readonly string[]): void;
   close(): void;
 }
@@ -29,7 +32,10 @@ export interface WatchOptions {
 
 const SETTLE_MS = 50;
 
-/** Calls `changed` some moments after the files have become others, or gone, or come. Does not keep the process alive. */
+/**
+ * Calls `changed` some moments after the files have become others, or gone, or come. Begin to watch, load,
+ * then update: so nothing is missed. Does not keep the process alive.
+ */
 export function watchPolicy(
   path: string,
   includes: readonly string[],
@@ -69,7 +75,7 @@ class Watch implements PolicyWatch {
     if (files.join('\0') === this.files.join('\0')) return;
     this.files = files;
     this.arm();
-    this.stamps = stampsOf(this.files);
+    this.seen(null);
   }
 
   close(): void {
