@@ -193,6 +193,8 @@ export class View implements Realm {
   }
 
   changed(node: Node, { mode, owner, gid }: StatChange, { caller }: Changer): void {
+    // Of zones it is told already.
+    if (node.parent === this.zones) return;
     const group = gid === undefined ? undefined : this.surroundings.groupName(gid);
     const bits = mode === undefined ? undefined : (mode & 0o777).toString(8).padStart(4, '0');
     const dest = pathOf(node, this.root);
@@ -259,17 +261,17 @@ export class View implements Realm {
   // ---- what is written to ctl -----------------------------------------------------------------------
 
   /** Whole lines of a zone. */
-  allow(lines: string): void {
-    this.addTo(ALLOWED, lines);
+  allow(lines: string, by: Changer): void {
+    this.addTo(ALLOWED, lines, by);
   }
 
-  deny(lines: string): void {
-    this.addTo(DENIED, lines);
+  deny(lines: string, by: Changer): void {
+    this.addTo(DENIED, lines, by);
   }
 
-  private addTo({ name, mode }: typeof ALLOWED, lines: string): void {
+  private addTo({ name, mode }: typeof ALLOWED, lines: string, by: Changer): void {
     const zone = this.zones.walk(name) ?? this.zones.add(name, this.authority.file(mode));
-    zone.append(lines);
+    zone.append(lines, by);
   }
 
   /** `allows`: whatever is asked, as far as its maker may. Undefined: no more. */

@@ -10,7 +10,7 @@ import { checkMessageSize, tokenize } from './tokens.ts';
 import { EVERYTHING, type View } from './view.ts';
 import { sameCaller } from '../policy/identity.ts';
 import { parseLine } from '../policy/lines.ts';
-import type { Permissions } from '../policy/permissions.ts';
+import type { Changer, Permissions } from '../policy/permissions.ts';
 
 /** Views of one directory. */
 const MOST_VIEWS = 65536;
@@ -191,7 +191,7 @@ class ViewCtlHandle implements Handle {
     return readText(Buffer.from(String(this.view.number)), from, reply);
   }
 
-  write(offset: number, data: Buffer): number {
+  write(offset: number, data: Buffer, req: Req): number {
     checkMessageSize(data);
     if (!this.view.alive) throw new FsError('Ehungup', 'the view has ended');
     const lines = data
@@ -200,7 +200,7 @@ class ViewCtlHandle implements Handle {
       .filter(line => line.trim() !== '');
     if (lines.length === 0) throw new FsError('Eshortctl', 'the message is empty');
     // All of it is understood before anything is done.
-    const acts = lines.map(line => understood(this.view, line.trim()));
+    const acts = lines.map(line => understood(this.view, line.trim(), req));
     for (const act of acts) act();
     this.written = offset + data.length;
     return data.length;
@@ -212,14 +212,14 @@ class ViewCtlHandle implements Handle {
 }
 
 /** Every ctl message of a view. */
-const VERBS: Readonly<Record<string, (view: View, rest: string) => () => void>> = {
-  allow(view, text) {
+const VERBS: Readonly<Record<string, (view: View, rest: string, by: Changer) => () => void>> = {
+  allow(view, text, by) {
     const lines = text === '*' ? EVERYTHING : soundLine(text);
-    return () => view.allow(lines);
+    return () => view.allow(lines, by);
   },
-  deny(view, text) {
+  deny(view, text, by) {
     const line = soundLine(text);
-    return () => view.deny(line);
+    return () => view.deny(line, by);
   },
   name(view, name) {
     view.above!.views.mayBeNamed(name, view);
@@ -248,11 +248,11 @@ function soundLine(text: string): string {
 }
 
 /** What a message does. */
-function understood(view: View, line: string): () => void {
+function understood(view: View, line: string, by: Changer): () => void {
   const [verb = ''] = tokenize(line);
   if (!Object.hasOwn(VERBS, verb)) {
     throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
   }
   if (view.authority.frozen && verb !== 'remove') throw new FsError('Eperm', 'the view is frozen');
-  return VERBS[verb]!(view, line.slice(verb.length).trim());
+  return VERBS[verb]!(view, line.slice(verb.length).trim(), by);
 }

@@ -283,8 +283,8 @@ export class ZoneFile implements Node, Document, Zone {
   }
 
   /** Whole lines put behind those that are there, by who needs not ask. */
-  append(lines: string): void {
-    this.commit(Buffer.concat([this.content, Buffer.from(lines)]));
+  append(lines: string, by?: Changer): void {
+    this.commit(Buffer.concat([this.content, Buffer.from(lines)]), by);
   }
 
   /** By the policy file: what it says in place of what is there. */
