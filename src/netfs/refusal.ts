@@ -81,7 +81,7 @@ function shownMode({ mode, owner, gid }: Permissions, { groupName }: Telling): s
 
 function adding(line: string, { judge, caller }: Ruling<ZoneFile>, { netdir }: Telling): string {
   if (judge.place !== '') return `write 'allow ${line}' to the ctl of ${judge.place}`;
-  const zone = `${netdir}/zone/allowed`;
+  const zone = quoted(`${netdir}/zone/allowed`);
   const open = judge.authority.isOwner(caller) ? '' : ` && chmod o+x ${zone}`;
   return `echo '${line}' >>${zone}${open}`;
 }
@@ -92,5 +92,9 @@ function opening({ verdict, judge, caller }: Ruling<ZoneFile>, { netdir }: Telli
   const owns = sameCaller(caller, permissions.owner) || judge.authority.isOwner(caller);
   const letter = owns ? 'u' : inGroup(caller, permissions.gid) ? 'g' : 'o';
   const place = judge.place === '' ? netdir : `${netdir}/${judge.place}`;
-  return `chmod ${letter}+x ${place}/zone/${name}`;
+  return `chmod ${letter}+x ${quoted(`${place}/zone/${name}`)}`;
 }
+
+/** As a word of a shell: who reads a command copies it, and zones are called what people call them. */
+const quoted = (path: string): string =>
+  /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;

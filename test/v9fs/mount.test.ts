@@ -54,7 +54,10 @@ for (const dialect of DIALECTS) {
 
     describe('looking around', () => {
       it('ls shows the tree', async () => {
-        assert.equal(await m.ok('ls -1'), 'arp\ncs\ndial\ndns\nipifc\niproute\nipselftab\nndb\ntcp\nudp\n');
+        assert.equal(
+          await m.ok('ls -1'),
+          'arp\ncs\ndial\ndns\nexplain\nipifc\niproute\nipselftab\nlog\nndb\ntcp\nudp\nview\nzone\n',
+        );
         assert.match(await m.ok('ls -1 tcp'), /^clone\nstats\n$/m);
         assert.equal(
           await m.ok('exec 3<>tcp/clone; read n <&3; ls -1 tcp/$n'),
