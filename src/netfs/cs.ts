@@ -27,7 +27,7 @@ import type { Authority } from '../policy/permissions.ts';
 export interface ConnectionServerOptions {
   readonly qids: Qids;
   /** What answers begin with: `/net` */
-  readonly netdir: string;
+  readonly netdir: () => string;
   readonly authority: Authority;
   readonly lookups: Lookups;
   /** The database as it is now, for who may know what it says. */
@@ -122,7 +122,7 @@ export class ConnectionServer {
   }
 
   private answer(network: string, address: string): string {
-    return `${this.options.netdir}/${network}/clone ${address}`;
+    return `${this.options.netdir()}/${network}/clone ${address}`;
   }
 
   /** `$auth` is what this machine's database says, or inherits, of auth; the text itself where it says nothing. */

@@ -77,6 +77,8 @@ export class View implements Realm {
   readonly root: RootDir;
   readonly zones: ZoneDir;
   readonly views: ViewDir;
+  /** Where those inside have it, for the answers of cs. */
+  netdir: string;
   /** By which it is listed instead of its number, and kept. */
   name: string | undefined;
   alive = true;
@@ -98,6 +100,7 @@ export class View implements Realm {
     this.number = above?.number ?? 0;
     this.maker = above?.maker ?? authority.owner;
     this.authority = authority;
+    this.netdir = above === undefined ? surroundings.netdir : '/net';
     this.since = this.seconds;
     this.rootNumber = surroundings.takeRoot();
     this.qids = new Qids(this.rootNumber);

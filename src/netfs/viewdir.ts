@@ -236,6 +236,11 @@ const VERBS: Readonly<Record<string, (view: View, rest: string, by: Changer) => 
     }
     return () => view.learn(how === 'off' ? undefined : how !== 'deny');
   },
+  netdir(view, dir) {
+    if (!/^\/\S*$/.test(dir))
+      throw new FsError('Ebadctl', 'write netdir and an absolute path without blanks');
+    return () => (view.netdir = dir.replace(/(?<=.)\/+$/, ''));
+  },
   freeze: view => () => (view.authority.frozen = true),
   remove: view => () => view.end(),
 };

@@ -29,7 +29,7 @@ import { OF_A_USER } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { EVERYTHING, View } from '../netfs/view.ts';
 import { ViewCtl } from '../netfs/viewdir.ts';
-import type { Caller, Users } from '../policy/identity.ts';
+import { userOf, type Caller, type Users } from '../policy/identity.ts';
 import { R, type Authority } from '../policy/permissions.ts';
 import { Quota } from '../policy/quota.ts';
 
@@ -74,7 +74,6 @@ export class NetTree {
   readonly net: View;
   private readonly options: TreeOptions;
   private readonly facts: HostFacts;
-  private readonly netdir: string;
   private readonly names: Names;
   private readonly roots = new Set<number>();
   private lastRoot = -1;
@@ -88,7 +87,6 @@ export class NetTree {
     this.options = options;
     const { authority, resolver, users, conversations, now, facts = hostFacts, netdir = '/net' } = options;
     this.facts = facts;
-    this.netdir = netdir;
     this.names = new Names({ database: () => this.ndb.database, resolver });
     this.room = { tcp: new Room(conversations, authority), udp: new Room(conversations, authority) };
     this.net = new View(
@@ -97,7 +95,7 @@ export class NetTree {
         netdir,
         names: this.names,
         groupName: gid => users.groupName(gid),
-        userByName: name => users.byName(name),
+        userByName: name => userCalled(name, users),
         ownAddresses: () => ownAddresses(facts).map(({ ip }) => ip),
         takeRoot: () => this.takeRoot(),
         giveRoot: number => void this.roots.delete(number),
@@ -154,7 +152,8 @@ export class NetTree {
   /** In the order in which they are listed: directories, then files. */
   private files(view: View, root: DirNode): Node[] {
     const { authority, qids, since, lookups } = view;
-    const { facts, netdir } = this;
+    const { facts } = this;
+    const netdir = (): string => view.netdir;
     const { owner } = this.options.authority;
     const about = { facts, owner, since, qids };
     const [tcp, udp] = [this.dirOf(view, 'tcp'), this.dirOf(view, 'udp')];
@@ -168,7 +167,7 @@ export class NetTree {
     return [
       tcp,
       udp,
-      new IpifcDir(root, { ...about, netdir: () => netdir, stats: hostIpStats }),
+      new IpifcDir(root, { ...about, netdir, stats: hostIpStats }),
       new DialDir(root, byName, { authority, since, qids }),
       view.zones,
       view.views,
@@ -279,3 +278,8 @@ export class NetTree {
     });
   }
 }
+
+/** A user by his name, or by his number, who need not be in the database. */
+const userCalled = (name: string, users: Users): Caller | undefined =>
+  users.byName(name) ??
+  (/^(0|[1-9]\d{0,9})$/.test(name) && Number(name) < 2 ** 32 - 1 ? userOf(Number(name), users) : undefined);
