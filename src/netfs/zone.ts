@@ -82,9 +82,9 @@ export class ZoneDir implements DirNode {
   }
 
   create(name: string, kind: 'file' | 'directory', req: Req): ZoneFile {
-    if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
     this.options.authority.checkGovernance(req);
     if (this.zones.has(name)) throw new FsError('Eexist', name);
+    if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
     return this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
   }
 
