@@ -27,6 +27,10 @@ export interface Document {
    * force; line, column and reason are the detail.
    */
   judge(text: Buffer, editor: Changer): void;
+  /** The same of all of it, before it comes into force. */
+  judgeAll(text: Buffer, editor: Changer): void;
+  /** Told what was refused, which it gives back to be thrown. */
+  refused<E>(error: E, editor: Changer): E;
   /** Puts a text that was judged into force. */
   commit(text: Buffer, editor: Changer): void;
 }
@@ -43,6 +47,8 @@ export class EditHandle implements Handle {
   private readonly append: boolean;
   /** What this editor sees; undefined until he has changed something. */
   private text: Buffer | undefined;
+  /** What stood before all that was appended; undefined where more was done than that. */
+  private base: Buffer | undefined;
   /** What the text takes of the editor's share. */
   private room = 0;
   /** The version of what he has read; undefined until he has. */
@@ -72,11 +78,12 @@ export class EditHandle implements Handle {
   write(offset: number, data: Buffer): number {
     try {
       this.mustBeWhatWasRead();
+      if (this.append && this.text === undefined) this.base = this.document.content;
       this.keep(this.written(this.append ? this.seen.length : offset, data));
     } catch (error) {
       // The truncation was for what is refused: without it, what was there stays.
       if (this.pending === 'truncation') this.pending = 'nothing';
-      throw error;
+      throw this.document.refused(error, this.editor);
     }
     if (data.length > 0) this.pending = 'bytes';
     return data.length;
@@ -118,6 +125,7 @@ export class EditHandle implements Handle {
   truncate(length: number): void {
     if (length === this.seen.length) return;
     this.keep(cut(this.seen, length));
+    this.base = undefined;
     if (this.pending === 'nothing') this.pending = 'truncation';
     this.wasFlushed = false;
   }
@@ -126,9 +134,23 @@ export class EditHandle implements Handle {
   flush(): void {
     this.wasFlushed = true;
     if (this.pending !== 'bytes') return;
-    this.mustBeWhatWasRead();
-    this.document.judge(this.seen, this.editor);
-    this.commit();
+    try {
+      this.mustBeWhatWasRead();
+      this.moveBehind();
+      this.document.judgeAll(this.seen, this.editor);
+      this.commit();
+    } catch (error) {
+      throw this.document.refused(error, this.editor);
+    }
+  }
+
+  /** What was appended stands behind what is there by now. */
+  private moveBehind(): void {
+    const { content, limit } = this.document;
+    if (this.base === undefined || this.base === content) return;
+    const added = this.seen.subarray(this.base.length);
+    this.keep(overwritten(content, content.length, added, limit));
+    this.base = content;
   }
 
   /** What was never flushed is gone: nobody said that it was all. */
@@ -141,9 +163,10 @@ export class EditHandle implements Handle {
   private isSound(): boolean {
     try {
       this.mustBeWhatWasRead();
-      this.document.judge(this.seen, this.editor);
+      this.document.judgeAll(this.seen, this.editor);
       return true;
-    } catch {
+    } catch (error) {
+      this.document.refused(error, this.editor);
       return false;
     }
   }
@@ -153,7 +176,9 @@ export class EditHandle implements Handle {
     this.pending = 'nothing';
     if (this.seenVersion !== undefined) this.seenVersion = this.document.version;
     // Who goes on writing goes on from here; who appends, from what is there by then.
-    if (this.append) this.keep(undefined);
+    if (!this.append) return;
+    this.keep(undefined);
+    this.base = undefined;
   }
 }
 

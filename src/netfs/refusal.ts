@@ -4,7 +4,7 @@
  * to who is inside.
  */
 import type { ZoneFile } from './zone.ts';
-import { inGroup, sameCaller, type Caller } from '../policy/identity.ts';
+import type { Caller } from '../policy/identity.ts';
 import type { Judge, Ruling } from '../policy/judge.ts';
 import { R, type Permissions } from '../policy/permissions.ts';
 
@@ -82,19 +82,20 @@ function shownMode({ mode, owner, gid }: Permissions, { groupName }: Telling): s
 function adding(line: string, { judge, caller }: Ruling<ZoneFile>, { netdir }: Telling): string {
   if (judge.place !== '') return `write 'allow ${line}' to the ctl of ${judge.place}`;
   const zone = quoted(`${netdir}/zone/allowed`);
-  const open = judge.authority.isOwner(caller) ? '' : ` && chmod o+x ${zone}`;
-  return `echo '${line}' >>${zone}${open}`;
+  // A new zone is for its maker alone; which class of its bits would count for this one is not known yet.
+  const open = judge.authority.isOwner(caller) ? '' : ` && chmod a+x ${zone}`;
+  return `echo ${inQuotes(line)} >>${zone}${open}`;
 }
 
-/** The bit that would let him pass. */
+/** The bits that would let him pass. */
 function opening({ verdict, judge, caller }: Ruling<ZoneFile>, { netdir }: Telling): string {
   const { permissions, name } = verdict.zone!;
-  const owns = sameCaller(caller, permissions.owner) || judge.authority.isOwner(caller);
-  const letter = owns ? 'u' : inGroup(caller, permissions.gid) ? 'g' : 'o';
   const place = judge.place === '' ? netdir : `${netdir}/${judge.place}`;
-  return `chmod ${letter}+x ${quoted(`${place}/zone/${name}`)}`;
+  const who = judge.authority.isOwner(caller) ? 'u' : judge.authority.classOf(caller, permissions);
+  return `chmod ${who}+x ${quoted(`${place}/zone/${name}`)}`;
 }
 
 /** As a word of a shell: who reads a command copies it, and zones are called what people call them. */
-const quoted = (path: string): string =>
-  /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+const quoted = (path: string): string => (/^[\w./+-]+$/.test(path) ? path : inQuotes(path));
+
+const inQuotes = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -4,7 +4,7 @@ import { FsError } from './error.ts';
 import type { Attempt, Gate } from './gate.ts';
 import type { Caller } from '../policy/identity.ts';
 
-/** Remotes that are remembered; then they are asked about again. */
+/** Remotes that are remembered. */
 const MOST = 4096;
 
 export interface Remoting {
@@ -17,9 +17,15 @@ export interface Remoting {
   readonly port: number;
 }
 
+/** Who was spoken to, and what the rules of some time said of it. */
+interface Spoken {
+  readonly epoch: number;
+  readonly refusal: FsError | undefined;
+}
+
 export class Remotes {
   private readonly options: Remoting;
-  private readonly sent = new Map<string, FsError | undefined>();
+  private readonly spoken = new Map<string, Spoken>();
   private readonly heard = new Map<string, boolean>();
   private epoch = -1;
 
@@ -29,11 +35,19 @@ export class Remotes {
 
   /** Throws Eperm where nothing may be sent. */
   mustReach(to: Endpoint): void {
-    const known = this.fresh(this.sent);
-    const key = formatEndpoint(to);
-    if (!known.has(key)) known.set(key, this.ask(to, `udp!${key}`));
-    const refusal = known.get(key);
+    const refusal = this.refusalOf(to, formatEndpoint(to));
     if (refusal !== undefined) throw refusal;
+  }
+
+  private refusalOf(to: Endpoint, key: string): FsError | undefined {
+    const { epoch } = this.options.gate;
+    let known = this.spoken.get(key);
+    if (known?.epoch !== epoch) {
+      known = { epoch, refusal: this.ask(to, `udp!${key}`) };
+      this.spoken.set(key, known);
+      shrink(this.spoken);
+    }
+    return known.refusal;
   }
 
   private ask(to: Endpoint, dest: string): FsError | undefined {
@@ -49,15 +63,21 @@ export class Remotes {
     }
   }
 
-  /** Whether one may be heard: who was spoken to may answer. */
+  /** Whether one may be heard: who was spoken to may answer, whatever else has changed since. */
   mayHear(from: Endpoint): boolean {
-    if (this.fresh(this.sent).has(formatEndpoint(from)))
-      return this.sent.get(formatEndpoint(from)) === undefined;
-    const known = this.fresh(this.heard);
+    const key = formatEndpoint(from);
+    if (this.spoken.has(key) && this.refusalOf(from, key) === undefined) return true;
+    return this.isCaller(from);
+  }
+
+  private isCaller(from: Endpoint): boolean {
+    const { gate, caller, place } = this.options;
+    if (gate.epoch !== this.epoch) this.heard.clear();
+    this.epoch = gate.epoch;
     const key = formatIp(from.ip);
-    const allowed =
-      known.get(key) ?? this.options.gate.lets(this.callBy(from), this.options.caller, this.options.place);
-    known.set(key, allowed);
+    const allowed = this.heard.get(key) ?? gate.lets(this.callBy(from), caller, place);
+    this.heard.set(key, allowed);
+    shrink(this.heard);
     return allowed;
   }
 
@@ -65,14 +85,11 @@ export class Remotes {
     const dest = `udp!${formatEndpoint({ ip, port })}`;
     return { verb: 'accept', protocol: 'udp', dest, ip, port: this.options.port };
   }
+}
 
-  private fresh<T extends Map<string, unknown>>(known: T): T {
-    const { epoch } = this.options.gate;
-    if (epoch !== this.epoch || known.size > MOST) {
-      this.sent.clear();
-      this.heard.clear();
-      this.epoch = epoch;
-    }
-    return known;
-  }
+/** The oldest go. */
+function shrink(map: Map<string, unknown>): void {
+  if (map.size <= MOST) return;
+  const [oldest] = map.keys();
+  map.delete(oldest!);
 }

@@ -151,6 +151,14 @@ export class View implements Realm {
       now: () => this.seconds,
       takeRoom: bytes => this.takeZoneRoom(bytes),
       changed: (what, zone, by) => this.zoneChanged(what, zone, by),
+      refused: (reason, zone, { caller }) =>
+        this.journal.write({
+          ...this.gate.who(caller),
+          verb: 'zone',
+          zone: zone.name,
+          verdict: 'refused',
+          reason,
+        }),
     };
   }
 

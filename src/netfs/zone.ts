@@ -8,7 +8,7 @@ import { DirHandle, permissionChange, statOf } from './file.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
-import type { Caller } from '../policy/identity.ts';
+import { sameCaller, type Caller } from '../policy/identity.ts';
 import type { Judge } from '../policy/judge.ts';
 import { parseZone, type Line } from '../policy/lines.ts';
 import { Quota } from '../policy/quota.ts';
@@ -34,6 +34,8 @@ export interface ZonesOptions {
   takeRoom(bytes: number): boolean;
   /** What may be decided otherwise from now on: who did what to which zone. */
   changed(what: string, zone: ZoneFile, by: Changer | undefined): void;
+  /** Why somebody could not change a zone. */
+  refused(reason: string, zone: ZoneFile, by: Changer): void;
 }
 
 export class ZoneDir implements DirNode {
@@ -74,14 +76,15 @@ export class ZoneDir implements DirNode {
   }
 
   *children(_req: Req, from: number): Iterable<Child> {
-    for (const zone of this.zones.values())
-      if (zone.serial >= from) yield { node: zone, position: zone.serial };
+    // One that was renamed stands behind the others in the map.
+    const zones = [...this.zones.values()].filter(({ serial }) => serial >= from);
+    for (const zone of zones.sort((a, b) => a.serial - b.serial)) yield { node: zone, position: zone.serial };
   }
 
   create(name: string, kind: 'file' | 'directory', req: Req): ZoneFile {
-    if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
     this.options.authority.checkGovernance(req);
     if (this.zones.has(name)) throw new FsError('Eexist', name);
+    if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
     return this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
   }
 
@@ -102,11 +105,13 @@ export class ZoneDir implements DirNode {
     this.drop(zone, req);
   }
 
-  /** What forbids to everybody is not for everybody to take away. */
-  private mayLose(zone: ZoneFile, { caller, privileged }: Req): void {
-    if (zone.isVeto && privileged !== true && caller.uid !== zone.permissions.owner.uid) {
-      throw new FsError('Eperm', `zone ${zone.name} forbids to everybody; only its owner takes it away`);
-    }
+  /** What closes to somebody is not his to take away: without it a less specific line might let him pass. */
+  private mayLose(zone: ZoneFile, by: Req): void {
+    if (zone.mayOpen(by)) return;
+    throw zone.refused(
+      new FsError('Eperm', `zone ${zone.name} is closed to ${by.caller.name}, who may not take it away`),
+      by,
+    );
   }
 
   /** All of them, at the end of a view. */
@@ -130,6 +135,7 @@ export class ZoneDir implements DirNode {
     if (before === zone) return;
     if (before !== undefined && !replace) throw new FsError('Eexist', newName);
     if (before !== undefined) this.mayLose(before, req);
+    if (isLeftover(newName)) this.mayLose(zone, req);
     zone.beNamed(newName, req);
     before?.gone();
     this.zones.delete(name);
@@ -189,7 +195,7 @@ export class ZoneFile implements Node, Document, Zone {
     const { authority } = this.parent.options;
     if (change.length !== undefined) authority.checkGovernance(req);
     const shorter = change.length === undefined ? undefined : cut(this.content, change.length);
-    if (shorter !== undefined) this.judge(shorter, req);
+    if (shorter !== undefined) this.mustBecome(shorter, req);
     const permissions = permissionChange(change, 0o777);
     this.mayForbid(permissions.mode, req);
     authority.change(req, this.permissions, permissions);
@@ -217,6 +223,12 @@ export class ZoneFile implements Node, Document, Zone {
     this.judged = { text, lines };
   }
 
+  /** Whether he passes, or could let himself pass. */
+  mayOpen({ caller, privileged }: Changer): boolean {
+    if (privileged === true || sameCaller(caller, this.permissions.owner)) return true;
+    return !this.isVeto && this.parent.options.judge.passes(caller, this);
+  }
+
   /** Who does not pass everywhere writes no line that he could not pass himself. */
   private mayWrite(lines: readonly Line[], { caller, privileged }: Changer): void {
     if (privileged === true) return;
@@ -229,6 +241,34 @@ export class ZoneFile implements Node, Document, Zone {
       'Eperm',
       `line ${wrong.number}: ${caller.name} may write only what he may do: ${wrong.text}`,
     );
+  }
+
+  /** What `judge` says of the whole text, and that no line is lost that is not this editor's to take away. */
+  judgeAll(text: Buffer, editor: Changer): void {
+    this.judge(text, editor);
+    if (this.removed || isLeftover(this.name) || this.mayOpen(editor)) return;
+    const left = new Set(this.judged!.lines.map(line => line.text));
+    const lost = this.lines.find(line => !left.has(line.text));
+    if (lost === undefined) return;
+    throw new FsError(
+      'Eperm',
+      `zone ${this.name} is closed to ${editor.caller.name}, who may take no line away from it`,
+    );
+  }
+
+  /** The same, and its refusal is told. */
+  private mustBecome(text: Buffer, editor: Changer): void {
+    try {
+      this.judgeAll(text, editor);
+    } catch (error) {
+      throw this.refused(error, editor);
+    }
+  }
+
+  /** A refusal goes into the log: what close(2) fails with most programs do not look at. */
+  refused<E>(error: E, by: Changer): E {
+    if (error instanceof FsError) this.parent.options.refused(error.detail ?? error.message, this, by);
+    return error;
   }
 
   commit(text: Buffer, by?: Changer): void {
@@ -271,7 +311,7 @@ export class ZoneFile implements Node, Document, Zone {
       this.lines = this.parsed(this.content);
     } catch (error) {
       this.name = before;
-      throw error;
+      throw this.refused(error, editor);
     }
     this.bringIntoForce();
   }

@@ -125,11 +125,25 @@ export class Authority {
   }
 
   private bitsFor(caller: Caller, file: Permissions): number {
-    if (sameCaller(caller, file.owner)) return (file.mode >> 6) & 7;
-    if (this.isMember(caller, file.gid)) return (file.mode >> 3) & 7;
+    const { mode } = file;
+    switch (this.classOf(caller, file)) {
+      case 'u':
+        return (mode >> 6) & 7;
+      case 'g':
+        return (mode >> 3) & 7;
+      case 'go':
+        return (mode >> 3) & mode & 7;
+      case 'o':
+        return mode & 7;
+    }
+  }
+
+  /** Which bits count for him, as chmod(1) calls them. */
+  classOf(caller: Caller, { owner, gid }: Permissions): 'u' | 'g' | 'o' | 'go' {
+    if (sameCaller(caller, owner)) return 'u';
+    if (this.isMember(caller, gid)) return 'g';
     // Whether he is in the group cannot be known: only what he would have either way.
-    if (caller.groups === undefined) return (file.mode >> 3) & file.mode & 7;
-    return file.mode & 7;
+    return caller.groups === undefined ? 'go' : 'o';
   }
 
   /** By his own word, or his process's, and not against the user database's. */

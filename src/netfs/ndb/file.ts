@@ -76,6 +76,14 @@ export class NdbFile implements Node, Document {
     parse(text);
   }
 
+  judgeAll(text: Buffer): void {
+    this.judge(text);
+  }
+
+  refused<E>(error: E): E {
+    return error;
+  }
+
   commit(text: Buffer): void {
     this.database = new Database(parse(text));
     this.content = text;
