@@ -39,6 +39,8 @@ export interface Surroundings {
   /** Views that a user has, and bytes of zones in them. */
   readonly views: Quota;
   readonly zoneBytes: Quota;
+  /** What each user's edits of zones take. */
+  readonly editing: Quota;
   /** Its files, in the order in which they are listed, and its protocols. */
   furnish(view: View): { readonly protocols: readonly Protocol[]; files(root: DirNode): readonly Node[] };
 }
@@ -145,6 +147,7 @@ export class View implements Realm {
       qids,
       authority,
       judge,
+      editing: this.surroundings.editing,
       now: () => this.seconds,
       takeRoom: bytes => this.takeZoneRoom(bytes),
       changed: (what, zone, by) => this.zoneChanged(what, zone, by),

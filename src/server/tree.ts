@@ -29,6 +29,7 @@ import { OF_A_USER } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { EVERYTHING, View } from '../netfs/view.ts';
 import { ViewCtl } from '../netfs/viewdir.ts';
+import { EDITED } from '../netfs/zone.ts';
 import type { Caller, Users } from '../policy/identity.ts';
 import { R, type Authority } from '../policy/permissions.ts';
 import { Quota } from '../policy/quota.ts';
@@ -103,6 +104,7 @@ export class NetTree {
         giveRoot: number => void this.roots.delete(number),
         views: new Quota(VIEWS),
         zoneBytes: new Quota(ZONE_BYTES),
+        editing: new Quota(EDITED),
         furnish: view => this.furnish(view),
       },
       authority,
