@@ -23,6 +23,7 @@ import { isMissing, type ResourceRecord } from './resolver.ts';
 import { servicePort } from './services.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Authority } from '../policy/permissions.ts';
+import type { Quota } from '../policy/quota.ts';
 
 export interface ConnectionServerOptions {
   readonly qids: Qids;
@@ -33,6 +34,8 @@ export interface ConnectionServerOptions {
   /** The database as it is now, for who may know what it says. */
   readonly database: (caller: Caller) => Database;
   readonly facts: HostFacts;
+  /** QueryFileOptions */
+  readonly unread?: Quota;
 }
 
 /** The file cs; `since` in seconds since the epoch. */
@@ -49,6 +52,7 @@ export function connectionServerFile(
       path: options.qids.path(DIRECTORIES.root, undefined, ROOT_FILES.cs),
       since,
       authority: options.authority,
+      ...(options.unread && { unread: options.unread }),
     },
     (question, req) => cs.ask(question, req),
     () => failure('Einprogress', 'read the answers, or open cs once more'),

@@ -11,6 +11,7 @@ import { QueryFile } from './query.ts';
 import type { Lookups } from './lookups.ts';
 import { ALL, firstOf, typeName, typeNumber, type ResourceRecord } from './resolver.ts';
 import type { Authority } from '../policy/permissions.ts';
+import type { Quota } from '../policy/quota.ts';
 
 /** Maxrequest of 9front's dns. */
 const MAX_REQUEST = 1024;
@@ -24,14 +25,14 @@ const OWNERS_WORDS = /^(debug|dump|refresh|stats|target .*)$/;
 /** `since`: seconds since the epoch. */
 export function dnsFile(
   parent: DirNode,
-  { since, authority, qids }: { since: number; authority: Authority; qids: Qids },
+  { since, authority, qids, unread }: { since: number; authority: Authority; qids: Qids; unread: Quota },
   lookups: Lookups,
 ): QueryFile {
   const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES.dns);
   return new QueryFile(
     parent,
     'dns',
-    { path, since, authority, permissions: lookups.permissions },
+    { path, since, authority, permissions: lookups.permissions, unread },
     (bytes, req) => {
       const text = requestText(bytes);
       if (authority.isOwner(req.caller) && OWNERS_WORDS.test(text)) return [];

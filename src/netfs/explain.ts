@@ -29,13 +29,14 @@ const USAGE = 'write [user NAME] [connect|announce|accept] PROTOCOL!HOST!PORT, o
 const VERBS = ['connect', 'announce', 'accept', 'resolve'] as const;
 
 export function explainFile(parent: DirNode, since: number, about: Explained): QueryFile {
-  const { authority, qids } = about.view;
+  const { authority, qids, surroundings } = about.view;
+  const { unread } = surroundings;
   const path = qids.path(DIRECTORIES.root, undefined, ROOT_FILES.explain);
   return new QueryFile(
     parent,
     'explain',
     // Everybody may ask what he himself may.
-    { path, since, authority, permissions: authority.file(0o666) },
+    { path, since, authority, permissions: authority.file(0o666), unread },
     async (bytes, req) => [await explain(questionOf(bytes), about, req)],
     () => new FsError('Einprogress'),
   );

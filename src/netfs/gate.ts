@@ -10,7 +10,7 @@ import type { Journal } from './log.ts';
 import { refusal, type Wanted } from './refusal.ts';
 import type { ZoneFile } from './zone.ts';
 import type { Caller } from '../policy/identity.ts';
-import type { Judge, Naming, Ruling } from '../policy/judge.ts';
+import type { Judge, Naming, Purpose, Ruling } from '../policy/judge.ts';
 import type { Question } from '../policy/rules.ts';
 import { isSpecial } from '../policy/special.ts';
 
@@ -73,7 +73,7 @@ export class Gate {
 
   /** Lets one through, or throws Eperm with the reason; to be asked right before the socket. */
   admit(attempt: Attempt, caller: Caller, holder: Holder): Pass {
-    const { ruling, question } = this.rule(attempt, caller);
+    const { ruling, question } = this.rule(attempt, caller, 'to do it');
     const said = { ...this.who(caller), verb: attempt.verb, conv: holder.place, dest: attempt.dest };
     const where = { ...said, addr: formatEndpoint(attempt) };
     if (!ruling.verdict.allowed) throw this.refused(ruling, attempt, caller, where);
@@ -85,7 +85,7 @@ export class Gate {
 
   /** Whether one would be let through; a refusal is written into the log. */
   lets(attempt: Attempt, caller: Caller, place: string): boolean {
-    const { ruling } = this.rule(attempt, caller);
+    const { ruling } = this.rule(attempt, caller, 'to do it');
     if (ruling.verdict.allowed) return true;
     const said = { ...this.who(caller), verb: attempt.verb, conv: place, dest: attempt.dest };
     this.refused(ruling, attempt, caller, { ...said, addr: formatEndpoint(attempt) });
@@ -93,14 +93,18 @@ export class Gate {
   }
 
   /** What would be decided, and nothing else. */
-  rule(attempt: Attempt, caller: Caller): { ruling: Ruling<ZoneFile>; question: Question } {
+  rule(
+    attempt: Attempt,
+    caller: Caller,
+    why: Purpose = 'to know',
+  ): { ruling: Ruling<ZoneFile>; question: Question } {
     this.mustBeOpen();
     const { verb, protocol, names = [], trusted = false, ip, port } = attempt;
     const given = names.length === 0 && verb === 'connect' ? this.given.namings(caller, ip) : [];
     const special = (names.length > 0 || given.length > 0) && this.isSpecial(ip);
     const question = { verb, protocol, names, trusted, ip, port, special };
-    if (given.length > 0) return this.judge.decideAny(question, given, caller);
-    return { ruling: this.judge.decide(question, caller), question };
+    if (given.length > 0) return this.judge.decideAny(question, given, caller, why);
+    return { ruling: this.judge.decide(question, caller, why), question };
   }
 
   private isSpecial(ip: Ip): boolean {
@@ -109,7 +113,7 @@ export class Gate {
 
   /** Eperm for who may not look up any of these names, which are names of one host. */
   resolve(names: readonly string[], caller: Caller, say: Saying = 'all'): void {
-    const ruling = this.ruleNames(names, caller);
+    const ruling = this.ruleNames(names, caller, say === 'all' ? 'to do it' : 'to know');
     const where = { ...this.who(caller), verb: 'resolve', dest: names[0] };
     if (!ruling.verdict.allowed) {
       const what = { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` };
@@ -124,9 +128,9 @@ export class Gate {
     return this.ruleNames(names, caller).verdict.allowed;
   }
 
-  ruleNames(names: readonly string[], caller: Caller): Ruling<ZoneFile> {
+  ruleNames(names: readonly string[], caller: Caller, why: Purpose = 'to know'): Ruling<ZoneFile> {
     this.mustBeOpen();
-    return this.judge.resolves(names, caller);
+    return this.judge.resolves(names, caller, why);
   }
 
   private mustBeOpen(): void {

@@ -6,9 +6,15 @@ import { formatIp, type Ip } from './address.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Naming } from '../policy/judge.ts';
 
-/** Of one user; those that were given the longest ago are forgotten first. */
-const MOST_ADDRESSES = 4096;
-const MOST_NAMES = 16;
+/** Addresses of one user, and names of one address; those that were given the longest ago are forgotten first. */
+export interface Most {
+  readonly addresses: number;
+  readonly names: number;
+}
+
+const OF_THE_SERVER: Most = { addresses: 4096, names: 16 };
+/** A user has many views. */
+export const OF_A_VIEW: Most = { addresses: 256, names: 8 };
 const MOST_USERS = 4096;
 
 /** Seconds for which even an answer that must not be kept holds: who asked has to dial. */
@@ -24,13 +30,15 @@ type Addresses = Map<string, Map<string, Holding>>;
 
 export class Given {
   private readonly now: () => number;
+  private readonly most: Most;
   private readonly users = new Map<number, Addresses>();
   /** Of those for whom nobody vouches each is somebody else. */
   private readonly nobodies = new WeakMap<Caller, Addresses>();
 
   /** `now` in milliseconds since the epoch. */
-  constructor(now: () => number) {
+  constructor(now: () => number, most = OF_THE_SERVER) {
     this.now = now;
+    this.most = most;
   }
 
   /** `ttl` in seconds. */
@@ -44,8 +52,8 @@ export class Given {
     const name = naming.names.join(' ');
     names.delete(name);
     names.set(name, { ...naming, until });
-    shrink(names, MOST_NAMES);
-    shrink(addresses, MOST_ADDRESSES);
+    shrink(names, this.most.names);
+    shrink(addresses, this.most.addresses);
   }
 
   /** By which names he was given this address, the last first. */

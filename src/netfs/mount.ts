@@ -244,11 +244,17 @@ export class Mount {
     this.permit(node, need, req);
   }
 
+  /** Whether the file is in a /net that there still is: Enonexist for one of a view that has ended. */
+  exists(node: Node): void {
+    livingRealm(node);
+  }
+
   /**
    * Whether the caller may search every directory above a file; Eperm if not, and where the file has been
-   * moved to somewhere that is not below the root.
+   * moved to somewhere that is not below the root. Enonexist where the view that it is in has ended.
    */
   reach(node: Node, req: Req): void {
+    this.exists(node);
     for (let at: Node = node; !this.isRoot(at); at = at.parent) {
       if (isSame(at.parent, at)) throw new FsError('Eperm');
       this.search(at.parent, req);
@@ -273,8 +279,7 @@ export class Mount {
 
   /** The realm of a file, which must be alive; the request is told what its caller is there. */
   private enter(node: Node, req: Req): Realm | undefined {
-    const realm = realmOf(node);
-    if (realm?.alive === false) throw new FsError('Enonexist', 'the view has ended');
+    const realm = livingRealm(node);
     req.privileged = this.governs(realm, req.caller);
     return realm;
   }
@@ -296,6 +301,12 @@ export class Mount {
   private isRoot(node: Node): boolean {
     return isSame(node, this.root);
   }
+}
+
+function livingRealm(node: Node): Realm | undefined {
+  const realm = realmOf(node);
+  if (realm?.alive === false) throw new FsError('Enonexist', 'the view has ended');
+  return realm;
 }
 
 const isSame = (a: Node, b: Node): boolean => a.qid.path === b.qid.path;

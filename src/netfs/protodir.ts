@@ -85,7 +85,22 @@ export class ProtocolDir implements DirNode {
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
   checkClone(caller: Caller): void {
     this.need(caller, this.clone.permissions, R | W, 'clone');
-    this.above?.dir.checkWay(this.above.maker);
+    this.checkAbove();
+  }
+
+  /** Those inside are told who may not, and nothing of why. */
+  private checkAbove(): void {
+    if (this.above === undefined) return;
+    const { dir, maker } = this.above;
+    try {
+      dir.checkWay(maker);
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      throw new FsError(
+        error.name,
+        `${maker.name}, who made the view, may not use ${this.protocol.name} outside it`,
+      );
+    }
   }
 
   private need(caller: Caller, file: Permissions, bits: number, name: string): void {

@@ -25,8 +25,8 @@ import type { Authority, Permissions } from '../policy/permissions.ts';
 /** Answers to one question. Fails as a whole: the write that asked gets the error. */
 export type Ask = (question: Buffer, req: Req) => Awaitable<readonly string[]>;
 
-/** Bytes of answers that a user may leave unread in a file's open files, and what each answer counts beside its own. */
-const UNREAD = 16 * 1024 * 1024;
+/** Bytes of answers that a user may leave unread in open files, and what each answer counts beside its own. */
+export const UNREAD = 16 * 1024 * 1024;
 const OVERHEAD = 128;
 
 export interface QueryFileOptions {
@@ -37,6 +37,8 @@ export interface QueryFileOptions {
   readonly authority: Authority;
   /** 0600 by default. */
   readonly permissions?: Permissions;
+  /** What answers take that nobody has read; that of the file alone by default. */
+  readonly unread?: Quota;
 }
 
 export class QueryFile implements Node {
@@ -50,13 +52,19 @@ export class QueryFile implements Node {
   private readonly authority: Authority;
   private readonly ask: Ask;
   private readonly busy: () => FsError;
-  private readonly unread = new Quota(UNREAD);
+  private readonly unread: Quota;
 
   /** `busy` is the error of asking while an answer is waited for. */
   constructor(
     parent: DirNode,
     name: string,
-    { path, since, authority, permissions = authority.file(0o600) }: QueryFileOptions,
+    {
+      path,
+      since,
+      authority,
+      permissions = authority.file(0o600),
+      unread = new Quota(UNREAD),
+    }: QueryFileOptions,
     ask: Ask,
     busy: () => FsError,
   ) {
@@ -66,6 +74,7 @@ export class QueryFile implements Node {
     this.permissions = permissions;
     this.since = since;
     this.authority = authority;
+    this.unread = unread;
     this.ask = ask;
     this.busy = busy;
   }

@@ -6,7 +6,7 @@
 import type { Ip } from './address.ts';
 import { FsError } from './error.ts';
 import { Gate } from './gate.ts';
-import { Given } from './given.ts';
+import { Given, OF_A_VIEW } from './given.ts';
 import { Journal } from './log.ts';
 import { Lookups } from './lookups.ts';
 import type { Names } from './names.ts';
@@ -39,6 +39,9 @@ export interface Surroundings {
   /** Views that a user has, and bytes of zones in them. */
   readonly views: Quota;
   readonly zoneBytes: Quota;
+  /** What each user's edits of zones take, and answers that he has not read. */
+  readonly editing: Quota;
+  readonly unread: Quota;
   /** Its files, in the order in which they are listed, and its protocols. */
   furnish(view: View): { readonly protocols: readonly Protocol[]; files(root: DirNode): readonly Node[] };
 }
@@ -112,7 +115,7 @@ export class View implements Realm {
     this.gate = new Gate({
       ...surroundings,
       judge: this.judge,
-      given: new Given(now),
+      given: new Given(now, above && OF_A_VIEW),
       journal: this.journal,
       above: above?.view.gate,
     });
@@ -148,6 +151,7 @@ export class View implements Realm {
       qids,
       authority,
       judge,
+      editing: this.surroundings.editing,
       now: () => this.seconds,
       takeRoom: bytes => this.takeZoneRoom(bytes),
       changed: (what, zone, by) => this.zoneChanged(what, zone, by),
@@ -171,6 +175,11 @@ export class View implements Realm {
   get place(): string {
     if (this.above === undefined) return '';
     return `${this.above.place === '' ? '' : `${this.above.place}/`}view/${this.number}`;
+  }
+
+  /** As those in the /net around it find it. */
+  private get placeAbove(): string {
+    return `view/${this.number}`;
   }
 
   get user(): Caller {
@@ -239,7 +248,7 @@ export class View implements Realm {
       },
     );
     this.views.add(view);
-    this.journal.write({ ...this.gate.who(maker), verb: 'view', what: 'make', dest: view.place });
+    this.journal.write({ ...this.gate.who(maker), verb: 'view', what: 'make', dest: view.placeAbove });
     return view;
   }
 
@@ -253,8 +262,8 @@ export class View implements Realm {
     if (--this.holders === 0 && this.name === undefined) this.end();
   }
 
-  /** Whatever it held is hung up, and its files are gone. */
-  end(): void {
+  /** Whatever it held is hung up, and its files are gone. `by` is who wanted it; otherwise nobody holds it any more. */
+  end(by?: Changer): void {
     if (!this.alive || this.above === undefined) return;
     this.alive = false;
     for (const view of this.views.all) view.end();
@@ -266,30 +275,62 @@ export class View implements Realm {
     const { surroundings, payer, maker } = this;
     surroundings.views.give(payer ?? maker, 1);
     surroundings.giveRoot(this.rootNumber);
-    this.above.journal.write({ user: maker.name, verb: 'view', what: 'end', dest: this.place });
+    const who = by === undefined ? { user: maker.name } : this.gate.who(by.caller);
+    this.above.journal.write({ ...who, verb: 'view', what: 'end', dest: this.placeAbove });
   }
 
   // ---- what is written to ctl -----------------------------------------------------------------------
 
-  /** Whole lines of a zone. */
-  allow(lines: string, by: Changer): void {
-    this.addTo(ALLOWED, lines, by);
-  }
-
-  deny(lines: string, by: Changer): void {
-    this.addTo(DENIED, lines, by);
+  /** Whole lines for what is allowed and what is forbidden; all of them, or none where there is no room. */
+  add(allowed: string, denied: string, by: Changer): void {
+    const before = this.zones.walk(ALLOWED.name)?.content;
+    this.addTo(ALLOWED, allowed, by);
+    try {
+      this.addTo(DENIED, denied, by);
+    } catch (error) {
+      if (allowed !== '') this.zones.walk(ALLOWED.name)!.replace(before?.toString() ?? '');
+      throw error;
+    }
   }
 
   private addTo({ name, mode }: typeof ALLOWED, lines: string, by: Changer): void {
+    if (lines === '') return;
     const zone = this.zones.walk(name) ?? this.zones.add(name, this.authority.file(mode));
     zone.append(lines, by);
   }
 
+  beNamed(name: string, by: Changer): void {
+    this.name = name;
+    this.tell({ what: 'name', name }, by);
+  }
+
+  /** Whom it is for from now on. */
+  giveTo(user: Caller, by: Changer): void {
+    this.authority.giveTo(user);
+    this.tell({ what: 'user', owner: user.name }, by);
+    this.gate.reconsider();
+  }
+
+  freeze(by: Changer): void {
+    this.authority.frozen = true;
+    this.tell({ what: 'freeze' }, by);
+  }
+
   /** `allows`: whatever is asked, as far as its maker may. Undefined: no more. */
-  learn(allows: boolean | undefined): void {
+  learn(allows: boolean | undefined, by: Changer): void {
     if (allows === undefined) this.judge.learning = undefined;
     else this.judge.learning = { learner: (this.learner ??= new Learner()), allows };
+    this.tell({ what: 'learn', mode: this.learning }, by);
     this.gate.reconsider();
+  }
+
+  private get learning(): 'off' | 'allow' | 'deny' {
+    const { learning } = this.judge;
+    return learning === undefined ? 'off' : learning.allows ? 'allow' : 'deny';
+  }
+
+  private tell(what: Record<string, string>, { caller }: Changer): void {
+    this.journal.write({ ...this.gate.who(caller), verb: 'view', ...what });
   }
 
   get learned(): string {
@@ -298,8 +339,6 @@ export class View implements Realm {
 
   /** `Name: value` lines, for people and programs. */
   get status(): string {
-    const { learning } = this.judge;
-    const modes = { learn: learning === undefined ? 'off' : learning.allows ? 'allow' : 'deny' };
     const counts = Object.fromEntries(this.protocols.map(({ name, inUse }) => [name, inUse]));
     const facts = {
       number: this.number,
@@ -307,7 +346,7 @@ export class View implements Realm {
       maker: this.maker.name,
       user: this.user.name,
       frozen: this.authority.frozen ? 'yes' : 'no',
-      ...modes,
+      learn: this.learning,
       ...counts,
       views: this.views.all.length,
     };

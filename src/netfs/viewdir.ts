@@ -1,4 +1,5 @@
 /** /net/view: the views by number or name, and clone, which makes one; and the files that only a view has. */
+import { isUtf8 } from 'node:buffer';
 import { FsError } from './error.ts';
 import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
 import { readText } from './handles.ts';
@@ -6,7 +7,7 @@ import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Reply, Req, Stat, StatChange } from './node.ts';
 import { NumberPool } from './numbers.ts';
 import { DIRECTORIES, ROOT_FILES } from './qid.ts';
-import { checkMessageSize, tokenize } from './tokens.ts';
+import { checkMessageSize } from './tokens.ts';
 import { EVERYTHING, type View } from './view.ts';
 import { sameCaller } from '../policy/identity.ts';
 import { parseLine } from '../policy/lines.ts';
@@ -72,13 +73,15 @@ export class ViewDir implements DirNode {
   }
 
   /** A view of one's own. */
-  remove(name: string, { caller, privileged }: Req): void {
-    const view = this.all.find(each => each.root === this.walk(name));
+  remove(name: string, req: Req): void {
+    const { caller, privileged } = req;
+    const root = this.walk(name);
+    const view = this.all.find(each => each.root === root);
     if (view === undefined) throw new FsError(name === 'clone' ? 'Eperm' : 'Enonexist');
     if (privileged !== true && !sameCaller(caller, view.maker)) {
       throw new FsError('Eperm', `${view.maker.name} made it, and he removes it`);
     }
-    view.end();
+    view.end(req);
   }
 
   // ---- what views do ------------------------------------------------------------------------------
@@ -194,14 +197,7 @@ class ViewCtlHandle implements Handle {
   write(offset: number, data: Buffer, req: Req): number {
     checkMessageSize(data);
     if (!this.view.alive) throw new FsError('Ehungup', 'the view has ended');
-    const lines = data
-      .toString('utf8')
-      .split('\n')
-      .filter(line => line.trim() !== '');
-    if (lines.length === 0) throw new FsError('Eshortctl', 'the message is empty');
-    // All of it is understood before anything is done.
-    const acts = lines.map(line => understood(this.view, line.trim(), req));
-    for (const act of acts) act();
+    obey(this.view, linesOf(data), req);
     this.written = offset + data.length;
     return data.length;
   }
@@ -211,39 +207,79 @@ class ViewCtlHandle implements Handle {
   }
 }
 
+function linesOf(data: Buffer): string[] {
+  if (data.includes(0)) throw new FsError('Ebadctl', 'a message holds no NUL');
+  if (!isUtf8(data)) throw new FsError('Ebadctl', 'a message is UTF-8');
+  const lines = data
+    .toString('utf8')
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '');
+  if (lines.length === 0) throw new FsError('Eshortctl', 'the message is empty');
+  return lines;
+}
+
+/** What a message asks for. */
+interface Wish {
+  /** Lines to be put into a zone. */
+  readonly allow?: string;
+  readonly deny?: string;
+  /** What else is to be done, which cannot fail. */
+  readonly act?: () => void;
+}
+
+/**
+ * All of it is done, or nothing: it is understood before anything is done, and what there may be no room for
+ * is done first.
+ */
+function obey(view: View, lines: readonly string[], by: Changer): void {
+  const wishes = lines.map((line, i) => understood(view, line, by, i === lines.length - 1));
+  const all = (zone: 'allow' | 'deny'): string => wishes.map(wish => wish[zone] ?? '').join('');
+  view.add(all('allow'), all('deny'), by);
+  for (const { act } of wishes) act?.();
+}
+
 /** Every ctl message of a view. */
-const VERBS: Readonly<Record<string, (view: View, rest: string, by: Changer) => () => void>> = {
-  allow(view, text, by) {
-    const lines = text === '*' ? EVERYTHING : soundLine(text);
-    return () => view.allow(lines, by);
-  },
-  deny(view, text, by) {
-    const line = soundLine(text);
-    return () => view.deny(line, by);
-  },
-  name(view, name) {
+const VERBS: Readonly<Record<string, (view: View, rest: string, by: Changer) => Wish>> = {
+  allow: (_view, text) => ({ allow: text === '*' ? EVERYTHING : soundLine(text) }),
+  deny: (_view, text) => ({ deny: soundLine(text) }),
+  name(view, name, by) {
     view.above!.views.mayBeNamed(name, view);
-    return () => (view.name = name);
+    return { act: () => view.beNamed(name, by) };
   },
-  user(view, name) {
+  user(view, name, by) {
     const user = view.surroundings.userByName(name);
     if (user === undefined) throw new FsError('Eunknownuser', `there is no user '${name}'`);
-    return () => view.authority.giveTo(user);
+    return { act: () => view.giveTo(user, by) };
   },
-  learn(view, how) {
+  learn(view, how, by) {
     if (how !== '' && how !== 'allow' && how !== 'deny' && how !== 'off') {
       throw new FsError('Ebadctl', 'write learn, learn deny or learn off');
     }
-    return () => view.learn(how === 'off' ? undefined : how !== 'deny');
+    return { act: () => view.learn(how === 'off' ? undefined : how !== 'deny', by) };
+  },
+  freeze(view, rest, by) {
+    mustBeAll('freeze', rest);
+    return { act: () => view.freeze(by) };
+  },
+  remove(view, rest, by) {
+    mustBeAll('remove', rest);
+    return { act: () => view.end(by) };
   },
   netdir(view, dir) {
-    if (!/^\/\S*$/.test(dir))
+    if (!/^\/\S*$/.test(dir)) {
       throw new FsError('Ebadctl', 'write netdir and an absolute path without blanks');
-    return () => (view.netdir = dir.replace(/(?<=.)\/+$/, ''));
+    }
+    return { act: () => (view.netdir = dir.replace(/(?<=.)\/+$/, '')) };
   },
-  freeze: view => () => (view.authority.frozen = true),
-  remove: view => () => view.end(),
 };
+
+/** Behind these nothing more can be done. */
+const LAST: readonly string[] = ['freeze', 'remove'];
+
+function mustBeAll(verb: string, rest: string): void {
+  if (rest !== '') throw new FsError('Ebadctl', `write ${verb} alone`);
+}
 
 /** What a line of a zone says; a bare destination is one to connect to. */
 function soundLine(text: string): string {
@@ -252,12 +288,12 @@ function soundLine(text: string): string {
   return `${line.text}\n`;
 }
 
-/** What a message does. */
-function understood(view: View, line: string, by: Changer): () => void {
-  const [verb = ''] = tokenize(line);
+function understood(view: View, line: string, by: Changer, isLast: boolean): Wish {
+  const [verb = ''] = line.split(/\s/, 1);
   if (!Object.hasOwn(VERBS, verb)) {
     throw new FsError('Ebadctl', `'${verb}'; there are: ${Object.keys(VERBS).join(', ')}`);
   }
   if (view.authority.frozen && verb !== 'remove') throw new FsError('Eperm', 'the view is frozen');
+  if (LAST.includes(verb) && !isLast) throw new FsError('Ebadctl', `nothing can follow ${verb}`);
   return VERBS[verb]!(view, line.slice(verb.length).trim(), by);
 }

@@ -11,7 +11,7 @@ import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
 import { sameCaller, type Caller } from '../policy/identity.ts';
 import type { Judge } from '../policy/judge.ts';
 import { parseZone, type Line } from '../policy/lines.ts';
-import { Quota } from '../policy/quota.ts';
+import type { Quota } from '../policy/quota.ts';
 import type { Authority, Changer, Permissions } from '../policy/permissions.ts';
 import type { Zone } from '../policy/rules.ts';
 
@@ -19,8 +19,8 @@ import type { Zone } from '../policy/rules.ts';
 const LIMIT = 16 * 1024 * 1024;
 /** Zones of one directory. */
 const MOST_ZONES = 4096;
-/** Bytes of the texts that one user edits at a time. */
-const EDITED = 64 * 1024 * 1024;
+/** Bytes of the texts that one user edits at a time, in all views. */
+export const EDITED = 64 * 1024 * 1024;
 
 const NEW = 0o700;
 
@@ -30,6 +30,8 @@ export interface ZonesOptions {
   readonly judge: Judge<ZoneFile>;
   /** Seconds since the epoch. */
   readonly now: () => number;
+  /** What the texts that are being edited take. */
+  readonly editing: Quota;
   /** Takes room for so many more bytes of zones (fewer, where negative); false where there is none. */
   takeRoom(bytes: number): boolean;
   /** What may be decided otherwise from now on: who did what to which zone. */
@@ -44,7 +46,6 @@ export class ZoneDir implements DirNode {
   readonly qid: Qid;
   readonly permissions: Permissions;
   readonly options: ZonesOptions;
-  readonly editing = new Quota(EDITED);
   private readonly since: number;
   private readonly zones = new Map<string, ZoneFile>();
   private made = 0;
@@ -175,7 +176,7 @@ export class ZoneFile implements Node, Document, Zone {
   }
 
   get editing(): Quota {
-    return this.parent.editing;
+    return this.parent.options.editing;
   }
 
   get isVeto(): boolean {
@@ -216,6 +217,8 @@ export class ZoneFile implements Node, Document, Zone {
   }
 
   judge(text: Buffer, editor: Changer): void {
+    // The view may have been frozen since the file was opened.
+    this.parent.options.authority.checkGovernance(editor);
     if (isLeftover(this.name)) return;
     // What is left of the lines that are there need not be read again; for a few it is not worth looking.
     const lines = parseZone(text, text.length > 4096 ? this.lines : undefined);

@@ -21,6 +21,9 @@ export interface Naming {
   readonly trusted: boolean;
 }
 
+/** What nobody is about to do is not written down by who learns. */
+export type Purpose = 'to do it' | 'to know';
+
 const BY_NUMBER: readonly Naming[] = [{ names: [], trusted: true }];
 
 export class Judge<Z extends Zone> {
@@ -43,12 +46,13 @@ export class Judge<Z extends Zone> {
     return this.authority.passes(caller, zone.permissions);
   }
 
-  decide(question: Question, caller: Caller): Ruling<Z> {
+  decide(question: Question, caller: Caller, why: Purpose = 'to do it'): Ruling<Z> {
     const verdict = this.learned(
       this.rules.decide(question, zone => this.passes(caller, zone)),
-      () => this.learning!.learner.asked(question),
+      why,
+      learner => learner.asked(question),
     );
-    return this.withAbove(verdict, caller, above => above.judge.decide(question, above.maker));
+    return this.withAbove(verdict, caller, above => above.judge.decide(question, above.maker, why));
   }
 
   /**
@@ -59,11 +63,12 @@ export class Judge<Z extends Zone> {
     question: Question,
     namings: readonly Naming[],
     caller: Caller,
+    why: Purpose = 'to do it',
   ): { readonly ruling: Ruling<Z>; readonly question: Question } {
     let first: { ruling: Ruling<Z>; question: Question } | undefined;
     for (const naming of namings.length > 0 ? namings : BY_NUMBER) {
       const asked = { ...question, ...naming };
-      const outcome = { ruling: this.decide(asked, caller), question: asked };
+      const outcome = { ruling: this.decide(asked, caller, why), question: asked };
       if (outcome.ruling.verdict.allowed) return outcome;
       first ??= outcome;
     }
@@ -71,18 +76,19 @@ export class Judge<Z extends Zone> {
   }
 
   /** Whether names may be looked up: one that may is enough. */
-  resolves(names: readonly string[], caller: Caller): Ruling<Z> {
+  resolves(names: readonly string[], caller: Caller, why: Purpose = 'to do it'): Ruling<Z> {
     const verdict = this.learned(
       this.rules.resolves(names, zone => this.passes(caller, zone)),
-      () => this.learning!.learner.lookedUp(names[0]!),
+      why,
+      learner => learner.lookedUp(names[0]!),
     );
-    return this.withAbove(verdict, caller, above => above.judge.resolves(names, above.maker));
+    return this.withAbove(verdict, caller, above => above.judge.resolves(names, above.maker, why));
   }
 
   /** While it learns nothing is refused here but what is forbidden to everybody. */
-  private learned(verdict: Verdict<Z>, note: () => void): Verdict<Z> {
+  private learned(verdict: Verdict<Z>, why: Purpose, note: (learner: Learner) => void): Verdict<Z> {
     if (this.learning === undefined) return verdict;
-    note();
+    if (why === 'to do it') note(this.learning.learner);
     if (verdict.allowed || !this.learning.allows || verdict.reason === 'veto') return verdict;
     return { allowed: true, reason: 'line' };
   }

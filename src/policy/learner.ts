@@ -1,33 +1,65 @@
 /** Writes down what was asked of a judge, as the lines of a zone that would allow just that. */
-import { formatIp } from '../netfs/address.ts';
+import { formatIp, isUnspecified, type Ip } from '../netfs/address.ts';
+import { FsError } from '../netfs/error.ts';
+import { parseLine } from './lines.ts';
 import type { Question } from './rules.ts';
+import { embedded } from './special.ts';
 
-/** Distinct lines; who asks for more has them not written down. */
-const MOST = 10_000;
+/** Bytes of distinct lines; what is asked beyond them is not written down. */
+const MOST = 256 * 1024;
 
 export class Learner {
   private readonly lines = new Set<string>();
   /** Names that a line names already, so that they need no line to be looked up. */
   private readonly named = new Set<string>();
   private readonly names = new Set<string>();
+  private bytes = 0;
 
-  asked({ verb, protocol, names, ip, port }: Question): void {
+  asked(question: Question): void {
+    const { verb, protocol, names, ip, port } = question;
+    const to = (host: string): string => `${verb} ${protocol}!${host}!${port === 0 ? '*' : port}`;
     const [name] = names;
-    if (name !== undefined) this.named.add(name);
-    this.add(this.lines, `${verb} ${protocol}!${name ?? formatIp(ip)}!${port === 0 ? '*' : port}`);
+    const line = to(name ?? hostOf(ip));
+    if (this.add(this.lines, line, line) && name !== undefined) this.named.add(name);
+    for (const address of addressesBeside(question)) this.add(this.lines, to(address), to(address));
   }
 
   lookedUp(name: string): void {
-    this.add(this.names, name);
+    this.add(this.names, name, `resolve ${name}`);
   }
 
-  private add(set: Set<string>, text: string): void {
-    if (set.size < MOST) set.add(text);
+  /** False where it is not written down: there is no room, or no line can say it. */
+  private add(set: Set<string>, text: string, line: string): boolean {
+    if (set.has(text)) return true;
+    if (this.bytes + line.length >= MOST || !isSound(line)) return false;
+    this.bytes += line.length + 1;
+    set.add(text);
+    return true;
   }
 
   /** In the order in which they were asked for first. */
   get text(): string {
     const resolves = [...this.names].filter(name => !this.named.has(name)).map(name => `resolve ${name}`);
     return [...this.lines, ...resolves].map(line => `${line}\n`).join('');
+  }
+}
+
+/** To announce every address of the host is written `*`. */
+const hostOf = (ip: Ip): string => (isUnspecified(ip) ? '*' : formatIp(ip));
+
+/** What a line for the name, or for the address itself, does not open. */
+function addressesBeside({ names, trusted, special, ip }: Question): string[] {
+  const inside = embedded(ip);
+  const both = inside === undefined ? [ip] : [ip, inside];
+  if (names.length === 0) return both.slice(1).map(formatIp);
+  return special && !trusted ? both.map(formatIp) : [];
+}
+
+function isSound(line: string): boolean {
+  try {
+    return parseLine(line) !== undefined;
+  } catch (error) {
+    if (error instanceof FsError) return false;
+    throw error;
   }
 }

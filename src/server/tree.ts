@@ -7,6 +7,7 @@ import { connectionServerFile } from '../netfs/cs.ts';
 import { DialDir } from '../netfs/dial.ts';
 import type { Dialer } from '../netfs/dialer.ts';
 import { dnsFile } from '../netfs/dns.ts';
+import { FsError } from '../netfs/error.ts';
 import { explainFile } from '../netfs/explain.ts';
 import { factFile } from '../netfs/facts.ts';
 import type { HostFacts } from '../netfs/hostfacts.ts';
@@ -20,6 +21,7 @@ import type { DirNode, Node } from '../netfs/node.ts';
 import { ProtocolDir } from '../netfs/protodir.ts';
 import { Protocol } from '../netfs/protocol.ts';
 import { DIRECTORIES, MOST_ROOTS, ROOT_FILES } from '../netfs/qid.ts';
+import { UNREAD } from '../netfs/query.ts';
 import type { Resolver } from '../netfs/resolver.ts';
 import { Room } from '../netfs/room.ts';
 import { TcpConversation, type TcpCounters } from '../netfs/tcp.ts';
@@ -29,6 +31,7 @@ import { OF_A_USER } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { EVERYTHING, View } from '../netfs/view.ts';
 import { ViewCtl } from '../netfs/viewdir.ts';
+import { EDITED } from '../netfs/zone.ts';
 import { userOf, type Caller, type Users } from '../policy/identity.ts';
 import { R, type Authority } from '../policy/permissions.ts';
 import { Quota } from '../policy/quota.ts';
@@ -101,6 +104,8 @@ export class NetTree {
         giveRoot: number => void this.roots.delete(number),
         views: new Quota(VIEWS),
         zoneBytes: new Quota(ZONE_BYTES),
+        editing: new Quota(EDITED),
+        unread: new Quota(UNREAD),
         furnish: view => this.furnish(view),
       },
       authority,
@@ -154,15 +159,14 @@ export class NetTree {
     const { authority, qids, since, lookups } = view;
     const { facts } = this;
     const netdir = (): string => view.netdir;
+    const { unread } = view.surroundings;
     const { owner } = this.options.authority;
     const about = { facts, owner, since, qids };
     const [tcp, udp] = [this.dirOf(view, 'tcp'), this.dirOf(view, 'udp')];
     const byName = new Map(Object.entries({ tcp, net: tcp, udp }));
     // What somebody may not read himself, cs does not read to him, unless he may ask for any name.
     const database = (caller: Caller): Database =>
-      this.options.authority.allows(caller, this.ndb.permissions, R) || lookups.mayAsk(caller)
-        ? this.ndb.database
-        : NOTHING;
+      this.mayReadNdb(view, caller) || lookups.mayAsk(caller) ? this.ndb.database : NOTHING;
     const isOwnListener = (at: Endpoint): Promise<boolean> => this.options.isOwnListener(at);
     return [
       tcp,
@@ -172,14 +176,19 @@ export class NetTree {
       view.zones,
       view.views,
       factFile(root, 'arp', about),
-      connectionServerFile(root, since, { netdir, authority, lookups, database, facts, qids }),
-      dnsFile(root, { since, authority, qids }, lookups),
+      connectionServerFile(root, since, { netdir, authority, lookups, database, facts, qids, unread }),
+      dnsFile(root, { since, authority, qids, unread }, lookups),
       explainFile(root, since, { view, protocols: byName, isOwnListener }),
       factFile(root, 'iproute', about),
       factFile(root, 'ipselftab', about),
       new LogFile(root, view.journal, { path: this.rootPath(view, 'log'), authority, since }),
       ...(view.above === undefined ? [this.ndb] : this.filesOfView(view, root)),
     ];
+  }
+
+  /** In a view those may who could if they were whoever made the outermost: it is the same database. */
+  private mayReadNdb({ payer }: View, caller: Caller): boolean {
+    return this.options.authority.allows(payer ?? caller, this.ndb.permissions, R);
   }
 
   /** ndb is the server's own, and only read; the others only a view has. */
@@ -195,7 +204,10 @@ export class NetTree {
     return [
       text(
         'ndb',
-        () => ndb.content,
+        () => {
+          if (!this.mayReadNdb(view, user)) throw new FsError('Eperm', `${view.maker.name} may not read ndb`);
+          return ndb.content;
+        },
         () => ndb.content.length,
       ),
       new ViewCtl(root, view),

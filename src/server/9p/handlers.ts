@@ -53,7 +53,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     return create(session, m, make, request, 'Rcreate');
   },
   Tstat: (session, { fid: number, tag }, request) => {
-    const { node, inode } = use(session, number, request);
+    const { node, inode } = useThere(session, number, request);
     const stat = wireStat(node.stat(), session.options.users, showsWaiting(session));
     return { type: 'Rstat', tag, stat: session.v9fs?.stat(stat, inode) ?? stat };
   },
@@ -72,7 +72,7 @@ export const HANDLERS: { readonly [N in TName]: Handler<N> } = {
     return open(session, m.fid, linuxOpenMode(m.flags), request, 'Rlopen');
   },
   Tgetattr: (session, { fid, tag }, request) => {
-    const { node, inode } = use(session, fid, request);
+    const { node, inode } = useThere(session, fid, request);
     const found = attributes(node.stat());
     return { type: 'Rgetattr', tag, ...(session.v9fs?.attributes(found, inode) ?? found) };
   },
@@ -169,6 +169,13 @@ function use(session: Session, number: number, request: Request): Fid {
   fid.busy++;
   request.fid = fid;
   request.caller = fid.caller;
+  return fid;
+}
+
+/** The same, of a file whose view has not ended. */
+function useThere(session: Session, number: number, request: Request): Fid {
+  const fid = use(session, number, request);
+  fid.mount.exists(fid.node);
   return fid;
 }
 
@@ -442,6 +449,7 @@ function read(session: Session, m: Message<'Tread'>, request: Request): Awaitabl
   const listing = isDir(fid.node) && !fid.isAttributes;
   // .L lists by Treaddir, and its reads know no stat entries.
   if (listing && session.codec.dialect === '9P2000.L') throw new FsError('Eisdir');
+  if (listing) fid.mount.exists(fid.node);
   return whenRoom(session, request, () => {
     const n = listing
       ? dirReader(fid).readAt(m.offset, reply.room(reply.count), request, putStat(session))
@@ -484,7 +492,7 @@ function putStat(session: Session): PutEntry {
 }
 
 function readdir(session: Session, m: Message<'Treaddir'>, request: Request): Awaitable<Answer> {
-  const fid = use(session, m.fid, request);
+  const fid = useThere(session, m.fid, request);
   fid.opened();
   const reader = dirReader(fid);
   checkOffset(m.offset);

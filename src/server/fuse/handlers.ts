@@ -360,6 +360,7 @@ function directory(
 ): Answer {
   const file = session.files.get(fh);
   if (!isDir(file.handle.node)) throw new FsError('Enotdir');
+  session.mount.exists(file.handle.node);
   file.dir ??= new DirReader(file.handle.node);
   const reply = new ReadReply(Math.min(size, MAX_TRANSFER));
   return { read: reply, n: file.dir.readFrom(offset, reply.room(size), request, put) };

@@ -9,6 +9,7 @@
 import { FsError } from '../../netfs/error.ts';
 import type { Caller } from '../../policy/identity.ts';
 import type { Node } from '../../netfs/node.ts';
+import { realmOf } from '../../netfs/realm.ts';
 import { ROOT_NODEID } from './kernel.ts';
 
 export class Entry {
@@ -54,6 +55,9 @@ export class Entry {
  */
 const MOST_UNOPENED = 32_768;
 
+/** After a million views their qids come again, while the kernel may still hold files of one that has ended. */
+const isOfAnotherNet = (a: Node, b: Node): boolean => a !== b && realmOf(a) !== realmOf(b);
+
 export class Nodeids {
   private readonly entries = new Map<number, Entry>();
   /** The ids of files that have one, by qid.path. */
@@ -87,7 +91,7 @@ export class Nodeids {
 
   private ofFile(node: Node): Entry {
     const entry = this.shared.get(node.qid.path);
-    if (entry === undefined) return this.share(node);
+    if (entry === undefined || isOfAnotherNet(entry.node, node)) return this.share(node);
     // It may have been moved: the directories above it are asked whether the caller may.
     entry.node = node;
     return entry;
