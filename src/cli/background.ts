@@ -67,6 +67,8 @@ function notInBackground({ listen, trace }: ServeFlags): string | undefined {
 function commandLine(flags: ServeFlags): string[] {
   return [
     'serve',
+    ...(flags.policy === undefined ? [] : ['--policy', flags.policy]),
+    ...(flags.netLog ?? []).flatMap(target => ['--net-log', target]),
     ...(flags.listen ?? []).flatMap(at => ['--listen', formatEndpoint(at)]),
     ...(flags.mount ?? []).flatMap(dir => ['--mount', dir]),
     ...['--mount-name', flags.mountName],

@@ -7,6 +7,7 @@ import { register as registerChgrp } from './chgrp.ts';
 import { register as registerChmod } from './chmod.ts';
 import { register as registerChown } from './chown.ts';
 import { register as registerDial } from './dial.ts';
+import { register as registerExplain } from './explain.ts';
 import { EXIT, reason, tell } from './failure.ts';
 import { register as registerLog } from './log.ts';
 import { register as registerLs } from './ls.ts';
@@ -40,6 +41,7 @@ const COMMANDS = [
   registerAnnounce,
   registerResolve,
   registerNetstat,
+  registerExplain,
   registerLog,
   registerPolicy,
 ];

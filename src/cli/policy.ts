@@ -1,7 +1,7 @@
 /** `slashnet policy`: what a policy file says, and what is in force as one. */
 import type { Command } from 'commander';
 import { NinepError, type Client, type Stat } from '../client/index.ts';
-import type { PolicyError, ShownPolicy, ShownSettings } from '../policy/config/index.ts';
+import type { ShownPolicy, ShownSettings } from '../policy/config/index.ts';
 import { EXIT, report } from './failure.ts';
 import { printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
@@ -44,23 +44,20 @@ Examples:
 // ---- check ------------------------------------------------------------------------------------
 
 async function check(file: string): Promise<void> {
-  const { loadPolicy } = await import('../policy/config/index.ts');
+  const { errorText, loadPolicy } = await import('../policy/config/index.ts');
   const { hostUsers } = await import('../host/users.ts');
   const loaded = await loadPolicy(file, { users: hostUsers() });
   if ('errors' in loaded) {
-    for (const error of loaded.errors) process.stderr.write(`${printable(sentence(error))}\n`);
+    for (const error of loaded.errors) process.stderr.write(`${printable(errorText(error))}\n`);
     process.exitCode = EXIT.failed;
   } else {
-    const zones = [...loaded.policy.zones.values()];
+    const zones = [...(loaded.policy.zones?.values() ?? [])];
     const lines = zones.reduce((sum, zone) => sum + countLines(zone.lines), 0);
     await untilOutputCloses(() =>
       writeOut(`${printable(file)}: sound: ${count(zones.length, 'zone')}, ${count(lines, 'line')}\n`),
     );
   }
 }
-
-const sentence = ({ file, line, column, reason }: PolicyError): string =>
-  `${file}:${line}:${column}: ${reason}`;
 
 /** Those that say something: comments do not count. */
 const countLines = (text: string): number => text.split('\n').filter(line => /^\s*[^#\s]/.test(line)).length;
@@ -79,6 +76,7 @@ async function show(client: Client): Promise<void> {
   await writeOut(formatPolicy({ files, zones: await zones(client) }));
 }
 
+/** None rather than nothing of them: without zones a policy allows everything. */
 async function zones(client: Client): Promise<NonNullable<ShownPolicy['zones']>> {
   const { isZoneName } = await import('../policy/config/index.ts');
   const found = new Map<string, ShownSettings & { lines: string }>();

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { parseNameServer, type NameServer } from '../host/dns/resolvconf.ts';
+import type { LogTarget } from '../server/logsinks.ts';
 import { defaultEndpoint, EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
 
 const EXAMPLES = `
@@ -12,6 +13,8 @@ Examples:
   slashnet serve --listen tcp!127.0.0.1!5640 --trust-tcp
                                                     for clients that cannot do unix sockets
   ssh host slashnet serve --listen -                another machine's /net, over ssh
+  slashnet serve --policy /etc/slashnet/policy.yaml --mount /net --allow-other
+                                                    for all users, who may go where the policy lets them
 
 Then, in another shell:
   slashnet ls tcp
@@ -20,6 +23,8 @@ Then, in another shell:
 
 /** What the command line asked for. */
 export interface ServeFlags {
+  policy?: string;
+  netLog?: LogTarget[];
   listen?: Endpoint[];
   mount?: string[];
   mountName: string;
@@ -42,6 +47,7 @@ export function register(program: Command): void {
   program
     .command('serve')
     .description('serve /net, the network of this machine as files, over 9P and mounted by FUSE')
+    .option('--policy <file>', 'who may go where, as YAML; read again when it changes and at SIGHUP')
     .option(
       '--listen <addr>',
       'unix!PATH, tcp!HOST!PORT, or - for stdin and stdout; may be repeated (default: slashnet.sock in $XDG_RUNTIME_DIR, root: in /run)',
@@ -69,6 +75,11 @@ export function register(program: Command): void {
       '--dns <addr>',
       "ADDR or ADDR!PORT of a name server to ask in place of the host's; may be repeated",
       nameServers,
+    )
+    .option(
+      '--net-log <target>',
+      "a file, or syslog: where the lines of /net/log go, too; may be repeated, and adds to the policy's",
+      logTargets,
     )
     .option('--trace', 'print every 9P and FUSE message to stderr')
     .option('--log-level <level>', LEVELS.join(', '), level, 'info')
@@ -106,6 +117,12 @@ function nameServers(text: string, before: NameServer[] = []): NameServer[] {
   const server = parseNameServer(text);
   if (server !== undefined) return [...before, server];
   throw new InvalidArgumentError('write ADDR or ADDR!PORT, for example 192.0.2.53 or [2001:db8::53]!5353');
+}
+
+/** A file of that name is `./syslog`. */
+function logTargets(text: string, before: LogTarget[] = []): LogTarget[] {
+  if (text === '') throw new InvalidArgumentError('write the path of a file, or syslog');
+  return [...before, text === 'syslog' ? text : resolve(text)];
 }
 
 /** Answers are divided by blanks. */

@@ -20,7 +20,17 @@ export { NinepError, ProtocolError, TransportError } from './error.ts';
 export { announce, Announcement, dial, type NetOptions } from './dial.ts';
 export { Conversation } from './conversation.ts';
 export { netstat, type ConversationStatus, type NetstatOptions } from './netstat.ts';
-export { ask, lookup, QuestionError, translate, type QueryOptions, type ResourceRecord } from './query.ts';
+export {
+  ask,
+  explain,
+  lookup,
+  QuestionError,
+  translate,
+  type Explanation,
+  type ExplainOptions,
+  type QueryOptions,
+  type ResourceRecord,
+} from './query.ts';
 export { AddressError, parseNetAddress, type NetAddress } from './address.ts';
 export { EndpointError, parseEndpoint, type Endpoint } from '../endpoint.ts';
 export type { Body, Dialect, Message } from '../server/9p/messages.ts';

@@ -1,4 +1,4 @@
-/** The files that are asked: cs(8), which translates addresses, and dns(8). */
+/** The files that are asked: cs(8), which translates addresses; dns(8); and explain. */
 import { parseIp } from '../netfs/address.ts';
 import { reverseName } from '../netfs/domain.ts';
 import type { CallOptions, Client } from './client.ts';
@@ -117,6 +117,35 @@ function unique(all: readonly ResourceRecord[]): ResourceRecord[] {
 /** What dial(2) makes of an address: lines such as `/net/tcp/clone 192.0.2.7!80`, to be tried in turn. */
 export function translate(client: Client, address: string, options: QueryOptions = {}): Promise<string[]> {
   return ask(client, pathOf('cs', options), address, options);
+}
+
+export interface Explanation {
+  readonly allowed: boolean;
+  /** The sentence behind yes or no: who, where to, and what decided. */
+  readonly reason: string;
+}
+
+export interface ExplainOptions extends QueryOptions {
+  /** Somebody else: only who governs the /net may ask of him. */
+  readonly user?: string | undefined;
+  readonly verb?: 'connect' | 'announce' | 'accept' | 'resolve' | undefined;
+}
+
+/** Whether somebody may - connect, by default - and why; nothing is done. */
+export async function explain(
+  client: Client,
+  destination: string,
+  options: ExplainOptions = {},
+): Promise<Explanation> {
+  const { user, verb = 'connect' } = options;
+  for (const word of [destination, ...(user === undefined ? [] : [user])]) {
+    if (!WORD.test(word)) throw new QuestionError(`${JSON.stringify(word)}: write one word`);
+  }
+  const question = `${user === undefined ? '' : `user ${user} `}${verb} ${destination}`;
+  const [answer = ''] = await ask(client, pathOf('explain', options), question, options);
+  const [, word, reason] = /^(yes|no): (.*)$/s.exec(answer) ?? [];
+  if (reason === undefined) throw new ProtocolError(`explain answered ${JSON.stringify(answer)}`);
+  return { allowed: word === 'yes', reason };
 }
 
 const pathOf = (file: string, { netdir = '' }: QueryOptions): string =>

@@ -44,7 +44,7 @@ export class Journal {
   /** When the last line was written, in milliseconds; undefined before there is one. */
   changed: number | undefined;
   private readonly above: JournalOptions['above'];
-  private readonly sinks: ((line: string) => void)[] = [];
+  private readonly sinks = new Set<(line: string) => void>();
   private readonly followers = new Watchers();
   /** Nothing more will be written: its readers come to an end. */
   ended = false;
@@ -72,9 +72,10 @@ export class Journal {
     above?.journal.add(time, view === undefined ? above.view : `${above.view}/${view}`, said);
   }
 
-  /** `sink` is called with each line, without its newline. It neither throws nor waits. */
-  addSink(sink: (line: string) => void): void {
-    this.sinks.push(sink);
+  /** `sink` is called with each line, without its newline. It neither throws nor waits. Returns how to end that. */
+  addSink(sink: (line: string) => void): () => void {
+    this.sinks.add(sink);
+    return () => void this.sinks.delete(sink);
   }
 
   end(): void {

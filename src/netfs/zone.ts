@@ -8,7 +8,7 @@ import { DirHandle, permissionChange, statOf } from './file.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
-import { sameCaller, type Caller } from '../policy/identity.ts';
+import { sameCaller } from '../policy/identity.ts';
 import type { Judge } from '../policy/judge.ts';
 import { parseZone, type Line } from '../policy/lines.ts';
 import type { Quota } from '../policy/quota.ts';
@@ -18,7 +18,7 @@ import type { Zone } from '../policy/rules.ts';
 /** Bytes of one zone; 100,000 lines are a fifth of it. */
 const LIMIT = 16 * 1024 * 1024;
 /** Zones of one directory. */
-const MOST_ZONES = 4096;
+export const MOST_ZONES = 4096;
 /** Bytes of the texts that one user edits at a time, in all views. */
 export const EDITED = 64 * 1024 * 1024;
 
@@ -103,7 +103,8 @@ export class ZoneDir implements DirNode {
     const zone = this.zones.get(name);
     if (zone === undefined) throw new FsError('Enonexist', name);
     this.mayLose(zone, req);
-    this.drop(zone, req);
+    this.drop(zone);
+    this.options.changed('remove', zone, req);
   }
 
   /** What closes to somebody is not his to take away: without it a less specific line might let him pass. */
@@ -121,10 +122,14 @@ export class ZoneDir implements DirNode {
     this.zones.clear();
   }
 
-  drop(zone: ZoneFile, by: Changer | undefined): void {
+  /** For who needs not ask; nobody is told. */
+  drop(zone: ZoneFile): void {
     this.zones.delete(zone.name);
     zone.gone();
-    this.options.changed('remove', zone, by);
+  }
+
+  get size(): number {
+    return this.zones.size;
   }
 
   rename(name: string, to: DirNode, newName: string, replace: boolean, req: Req): void {
@@ -277,13 +282,17 @@ export class ZoneFile implements Node, Document, Zone {
   commit(text: Buffer, by?: Changer): void {
     // Who writes to a file that is gone writes to nothing.
     if (this.removed) return;
+    this.put(text);
+    this.parent.options.changed('write', this, by);
+  }
+
+  private put(text: Buffer): void {
     if (!this.parent.options.takeRoom(text.length - this.content.length)) {
       throw new FsError('Enofids', 'the zones of your views take too much room');
     }
     this.begin(text);
     this.version++;
     this.touched = this.parent.options.now();
-    this.parent.options.changed('write', this, by);
   }
 
   begin(text: Buffer): void {
@@ -330,14 +339,8 @@ export class ZoneFile implements Node, Document, Zone {
     this.commit(Buffer.concat([this.content, Buffer.from(lines)]), by);
   }
 
-  /** By the policy file: what it says in place of what is there. */
+  /** For who needs not ask: other lines in place of what is there, of which nobody is told. */
   replace(lines: string): void {
-    this.commit(Buffer.from(lines));
-  }
-
-  belongsTo(owner: Caller | undefined, gid: number | undefined, mode: number | undefined): void {
-    if (owner !== undefined) this.permissions.owner = owner;
-    if (gid !== undefined) this.permissions.gid = gid;
-    if (mode !== undefined) this.permissions.mode = mode;
+    this.put(Buffer.from(lines));
   }
 }

@@ -25,6 +25,7 @@ import { fuseDoor } from './fuse/door.ts';
 import type { MountOptions } from './fuse/mount.ts';
 import { FuseSession } from './fuse/session.ts';
 import type { Door, OnClient } from './transport/door.ts';
+import { Policing } from './policing.ts';
 import { NetTree } from './tree.ts';
 
 export interface ServerOptions {
@@ -37,7 +38,7 @@ export interface ServerOptions {
   /** Called with each 9P message as a line, behind the number of its session. */
   readonly trace?: ((line: string) => void) | undefined;
   readonly users?: Users;
-  /** Whom clients of a trusted TCP network may claim to be, before the user database is asked. */
+  /** Whom clients of a trusted TCP network may claim to be, before the user database is asked; by default those of the policy. */
   readonly trustedUsers?: () => TrustedUsers;
   /** Called by `refreshGroups` when somebody's groups are others than before. */
   readonly onGroupsChanged?: () => void;
@@ -69,6 +70,8 @@ export class Server {
   readonly dialer: Dialer;
   /** The server's own /net, and the views in it. */
   readonly net: View;
+  /** Brings a policy file's word into force; without any there is a zone `all` that allows everything. */
+  readonly policy: Policing;
   readonly mount: Mount;
   /** The same for doors that do not tell inside from outside. */
   readonly sharedMount: Mount;
@@ -104,10 +107,10 @@ export class Server {
       now,
       isOwnListener: at => this.isOwnDoor(at),
     });
-    tree.allowEverything();
     this.tcp = tree.tcp;
     this.udp = tree.udp;
     this.net = tree.net;
+    this.policy = new Policing({ net: tree.net, users: this.users, open: tree.allowEverything() });
     const other = options.tree?.(authority);
     this.mount = other ?? new Mount(tree.net.root, authority);
     this.sharedMount = other ?? new Mount(tree.net.root, authority, { shared: true });
@@ -123,7 +126,7 @@ export class Server {
       mount: this.mount,
       users: this.users,
       peer,
-      trustedUsers: this.options.trustedUsers,
+      trustedUsers: this.options.trustedUsers ?? (() => this.policy.trusted),
       locks: this.locks,
       log: this.log,
       limits: this.options.limits ?? DEFAULT_LIMITS,

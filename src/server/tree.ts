@@ -31,7 +31,7 @@ import { OF_A_USER } from '../netfs/udpcalls.ts';
 import type { UdpCounters } from '../netfs/udpcounters.ts';
 import { EVERYTHING, View } from '../netfs/view.ts';
 import { ViewCtl } from '../netfs/viewdir.ts';
-import { EDITED } from '../netfs/zone.ts';
+import { EDITED, type ZoneFile } from '../netfs/zone.ts';
 import { userOf, type Caller, type Users } from '../policy/identity.ts';
 import { R, type Authority } from '../policy/permissions.ts';
 import { Quota } from '../policy/quota.ts';
@@ -122,9 +122,9 @@ export class NetTree {
   }
 
   /** What a server is that was told nothing: everything is allowed to who may use clone, cs and dns. */
-  allowEverything(): void {
+  allowEverything(): ZoneFile {
     const { authority } = this.options;
-    this.net.zones.add(ALL, authority.file(0o755), EVERYTHING);
+    return this.net.zones.add(ALL, authority.file(0o755), EVERYTHING);
   }
 
   get tcp(): Protocol {

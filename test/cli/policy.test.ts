@@ -128,7 +128,7 @@ describe('slashnet policy show', () => {
   it('leaves out what editors leave in the directory of zones', async () => {
     const { code, stdout } = await show({ zone: { a: '', 'a~': 'x', '.a.swp': 'x', '#a#': 'x' } });
     assert.equal(code, 0);
-    assert.deepEqual([...(await load(stdout)).zones.keys()], ['a']);
+    assert.deepEqual([...(await load(stdout)).zones!.keys()], ['a']);
   });
 
   it('moves no cursor, whatever the server says', async () => {

@@ -65,7 +65,7 @@ const user = fc.oneof(
 const policies = fc
   .record({
     files: fc.array(fc.tuple(fc.constantFrom(...FILES), settings)),
-    zones: fc.array(fc.tuple(zoneName, zone)),
+    zones: fc.option(fc.array(fc.tuple(zoneName, zone)), { nil: undefined }),
     users: fc.array(fc.tuple(userName, user)),
     listen: fc.option(fc.array(endpoint, { maxLength: 3 }), { nil: undefined }),
     mount: fc.option(fc.array(path, { maxLength: 3 }), { nil: undefined }),
@@ -74,7 +74,7 @@ const policies = fc
   .map(({ files, zones, users, ...rest }): Policy => ({
     ...rest,
     files: new Map<string, FileSettings>(files),
-    zones: new Map(zones),
+    zones: zones && new Map(zones),
     users: new Map(users.map(([name, who]) => [name, 'name' in who ? who : { name, ...who }])),
     includes: [],
   }));

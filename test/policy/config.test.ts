@@ -169,7 +169,7 @@ describe('a policy file on a disk', () => {
     const loaded = await loadPolicy(path, { users: people });
     assert('policy' in loaded);
     assert.deepEqual(loaded.policy.includes, [join(dir, 'zones/a')]);
-    assert.equal(loaded.policy.zones.get('a')!.lines, 'connect tcp!192.0.2.1!80\n');
+    assert.equal(loaded.policy.zones!.get('a')!.lines, 'connect tcp!192.0.2.1!80\n');
   });
 });
 
@@ -177,7 +177,7 @@ describe('a policy file that is sound', () => {
   it('says nothing where it is {}', async () => {
     assert.deepEqual(await policyOf('{}'), {
       files: new Map(),
-      zones: new Map(),
+      zones: undefined,
       users: new Map(),
       listen: undefined,
       mount: undefined,
@@ -205,6 +205,11 @@ files:
         ['ndb', {}],
       ]),
     );
+  });
+
+  it('tells that there are no zones from a file that says nothing of them', async () => {
+    assert.deepEqual((await policyOf('zones: {}')).zones, new Map());
+    assert.equal((await policyOf('files: {}')).zones, undefined);
   });
 
   it('gives zones their lines, then those of their files, and 0700 where no mode is given', async () => {
@@ -261,7 +266,7 @@ zones:
     const loaded = await loadPolicy('/p/policy.yaml', { users: people, read });
     assert('policy' in loaded);
     assert.equal(reads, 1);
-    assert.equal(loaded.policy.zones.get('a')!.lines, loaded.policy.zones.get('b')!.lines);
+    assert.equal(loaded.policy.zones!.get('a')!.lines, loaded.policy.zones!.get('b')!.lines);
   });
 
   it('knows users of its own, and others by another name', async () => {
@@ -296,7 +301,7 @@ log: { file: net.log, syslog: true }
 
   it('may begin with a byte order mark or ---, end with ..., and have the newlines of other systems', async () => {
     for (const text of ['\ufefffiles: {}', '---\nfiles: {}\n...\n', 'files: {}\r\nzones: {}\r\n']) {
-      assert.deepEqual((await policyOf(text)).zones, new Map());
+      assert.deepEqual((await policyOf(text)).files, new Map());
     }
   });
 
@@ -315,7 +320,7 @@ log: { file: net.log, syslog: true }
       (_, i) => `connect tcp!10.${(i >> 8) >> 8}.${(i >> 8) & 255}.${i & 255}!443\n`,
     );
     const text = `zones:\n  big:\n    lines: |\n${lines.map(line => `      ${line}`).join('')}`;
-    assert.equal((await policyOf(text)).zones.get('big')!.lines, lines.join(''));
+    assert.equal((await policyOf(text)).zones!.get('big')!.lines, lines.join(''));
   });
 });
 

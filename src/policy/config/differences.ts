@@ -22,9 +22,9 @@ export type Difference =
  */
 export function differences(before: Policy | undefined, after: Policy): Difference[] {
   return [
-    ...removedZones(before?.zones ?? new Map(), after.zones),
+    ...removedZones(before?.zones, after.zones),
     ...fileDifferences(before?.files ?? new Map(), after.files),
-    ...zoneDifferences(before?.zones ?? new Map(), after.zones),
+    ...zoneDifferences(before?.zones, after.zones),
     ...(['users', 'log', 'listen', 'mount'] as const)
       .filter(kind => !isDeepStrictEqual(before?.[kind] ?? EMPTY[kind], after[kind]))
       .map(kind => ({ kind })),
@@ -34,7 +34,9 @@ export function differences(before: Policy | undefined, after: Policy): Differen
 const EMPTY = { users: new Map(), log: {}, listen: undefined, mount: undefined };
 
 type Files = Policy['files'];
-type Zones = Policy['zones'];
+type Zones = NonNullable<Policy['zones']>;
+
+const NONE: Zones = new Map();
 
 function fileDifferences(before: Files, after: Files): Difference[] {
   return [...after]
@@ -44,11 +46,11 @@ function fileDifferences(before: Files, after: Files): Difference[] {
     .filter(({ set }) => Object.keys(set).length > 0);
 }
 
-function removedZones(before: Zones, after: Zones): Difference[] {
+function removedZones(before: Zones = NONE, after: Zones = NONE): Difference[] {
   return [...before.keys()].filter(name => !after.has(name)).map(name => ({ kind: 'zone removed', name }));
 }
 
-function zoneDifferences(before: Zones, after: Zones): Difference[] {
+function zoneDifferences(before: Zones = NONE, after: Zones = NONE): Difference[] {
   return [...after].flatMap(([name, zone]): Difference[] => {
     const old = before.get(name);
     if (old === undefined) return [{ kind: 'zone added', name, zone }];

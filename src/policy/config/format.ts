@@ -15,7 +15,7 @@ export interface ShownPolicy {
   readonly listen?: readonly Endpoint[] | undefined;
   readonly mount?: readonly string[] | undefined;
   readonly files?: ReadonlyMap<string, ShownSettings>;
-  readonly zones?: ReadonlyMap<string, ShownSettings & { readonly lines: string }>;
+  readonly zones?: ReadonlyMap<string, ShownSettings & { readonly lines: string }> | undefined;
   readonly users?: ReadonlyMap<string, Caller>;
   readonly log?: LogSettings;
 }
@@ -25,7 +25,8 @@ export function formatPolicy({ listen, mount, files, zones, users, log = {} }: S
     ...listed('listen', listen?.map(formatEndpoint)),
     ...listed('mount', mount),
     ...section('files', files, (name, settings) => [`  ${word(name)}: ${flow(fields(settings))}`]),
-    ...section('zones', zones, zone),
+    // Without this key everything is allowed.
+    ...(zones?.size === 0 ? ['zones: {}'] : section('zones', zones, zone)),
     ...section('users', users, (name, user) => [`  ${word(name)}: ${person(name, user)}`]),
     ...(Object.keys(log).length === 0 ? [] : [`log: ${flow(logFields(log))}`]),
   ];

@@ -6,6 +6,7 @@ export { differences, type Difference } from './differences.ts';
 export { formatPolicy, type ShownPolicy, type ShownSettings } from './format.ts';
 export { loadPolicy, type Loaded, type LoadOptions } from './load.ts';
 export {
+  errorText,
   FILES,
   isZoneName,
   type FileSettings,

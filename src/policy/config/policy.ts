@@ -10,6 +10,10 @@ export interface PolicyError {
   readonly reason: string;
 }
 
+/** `policy.yaml:3:22: reason` */
+export const errorText = ({ file, line, column, reason }: PolicyError): string =>
+  `${file}:${line}:${column}: ${reason}`;
+
 /** What a file is to have; an absent field is not touched. */
 export interface FileSettings {
   /** The nine permission bits. */
@@ -35,7 +39,8 @@ export interface LogSettings {
 export interface Policy {
   /** By their path in the tree. */
   readonly files: ReadonlyMap<string, FileSettings>;
-  readonly zones: ReadonlyMap<string, ZoneSettings>;
+  /** All that there are; undefined where the file says nothing of zones, not even that there are none. */
+  readonly zones: ReadonlyMap<string, ZoneSettings> | undefined;
   /** Who clients of a trusted transport are, by the name that they claim. */
   readonly users: ReadonlyMap<string, Caller>;
   readonly listen: readonly Endpoint[] | undefined;

@@ -60,7 +60,7 @@ export function policySchema(around: Surroundings) {
       fileName,
       object("{ mode: '0660', group: ... }", settings),
     ).default(new Map()),
-    zones: named('the zones with their settings', zoneName, zone(settings, around)).default(new Map()),
+    zones: named('the zones with their settings', zoneName, zone(settings, around)).optional(),
     users: named('the users and who they are', userName, user(users)).default(new Map()),
     log: object('{ file: ..., syslog: true }', {
       file: leaf(value => resolve(dirname(around.path), path(value))).optional(),
