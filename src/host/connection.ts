@@ -20,7 +20,7 @@ import type { Awaitable, Readiness, Reply, Req } from '../netfs/node.ts';
 import { onAbort, WaitQueue, Watchers, type Signal, type Watch } from '../abort.ts';
 import { fdOf, readNow, WOULD_BLOCK, writeNow } from './fd.ts';
 import { bytesWaiting } from './libc.ts';
-import { configureSocket, connectionInfo, endpoint, resetSocket, systemError } from './socket.ts';
+import { configureSocket, connectionInfo, endpoint, resetSocket, sendReset, systemError } from './socket.ts';
 
 /** Most that one readiness event brings, and so the most that is kept for a later read. */
 const SCRATCH = 64 * 1024;
@@ -342,8 +342,11 @@ export class HostConnection implements Connection {
   reset(): void {
     this.closing = true;
     this.rest = undefined;
+    this.failure ??= HUNGUP;
     this.failWaiting(HUNGUP);
-    resetSocket(this.socket);
+    // Where thousands are hung up at once their resets go out first: they are most of it.
+    sendReset(this.socket);
+    setImmediate(() => this.socket.destroy());
   }
 
   info(): ConnectionInfo | undefined {

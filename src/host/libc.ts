@@ -12,6 +12,7 @@ const setsockoptC = libc.func(
 );
 const ioctlIntC = libc.func('int ioctl(int fd, unsigned long request, _Out_ int *value)');
 const getsocknameC = libc.func('int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)');
+const connectC = libc.func('int connect(int fd, const uint8_t *address, uint32_t length)');
 const socketC = libc.func('int socket(int domain, int type, int protocol)');
 const sendtoC = libc.func(
   'long sendto(int fd, const uint8_t *data, unsigned long size, int flags, const uint8_t *address, uint32_t length)',
@@ -22,7 +23,6 @@ const closeC = libc.func('int close(int fd)');
 
 // socket(7), tcp(7), ip(7), ipv6(7), unix(7); values of asm-generic/socket.h and netinet/*.h
 const SOL_SOCKET = 1;
-const SO_LINGER = 13;
 const SO_PEERCRED = 17;
 const SO_MEMINFO = 55;
 const SK_MEMINFO_DROPS = 8;
@@ -60,14 +60,15 @@ export function setIntOption(fd: number, level: number, name: number, value: num
   return (setsockoptC(fd, level, name, bytes, 4) as number) === 0;
 }
 
+/** AF_UNSPEC, connect(2) */
+const NOWHERE = Buffer.alloc(16);
+
 /**
- * Closing it will send a reset at once, whatever is still to be sent (SO_LINGER with no time, socket(7)).
- * libuv's own way refuses while a FIN waits to go out, and then never closes.
+ * The other end of a TCP connection gets a reset at once, whatever is still to be sent. libuv's own way
+ * refuses while a FIN waits to go out, and then never closes.
  */
-export function resetOnClose(fd: number): void {
-  const linger = Buffer.alloc(8);
-  linger.writeInt32LE(1);
-  setsockoptC(fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
+export function disconnect(fd: number): void {
+  connectC(fd, NOWHERE, NOWHERE.length);
 }
 
 export interface PeerCredentials {

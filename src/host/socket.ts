@@ -4,13 +4,18 @@ import { parseIp, UNSET, type Endpoint } from '../netfs/address.ts';
 import type { ConnectionInfo, SocketOptions, TcpState } from '../netfs/dialer.ts';
 import { FsError, fromSystem } from '../netfs/error.ts';
 import { fdOf } from './fd.ts';
-import { resetOnClose, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
+import { disconnect, setIntOption, SOCKET_OPTIONS, tcpInfo } from './libc.ts';
 
 /** Ends a socket with RST. */
 export function resetSocket(socket: Socket): void {
-  const fd = fdOf(socket);
-  if (fd !== undefined) resetOnClose(fd);
+  sendReset(socket);
   socket.destroy();
+}
+
+/** The first half of that: it is to be destroyed soon. */
+export function sendReset(socket: Socket): void {
+  const fd = fdOf(socket);
+  if (fd !== undefined) disconnect(fd);
 }
 
 export function configureSocket(fd: number, family: 4 | 6, options: SocketOptions): void {

@@ -39,8 +39,25 @@ export interface Attempt extends Partial<Naming> {
   readonly dest: string;
 }
 
-/** What is written into the log of it. */
+/** Whether it is written into the log. */
 export type Saying = 'all' | 'refusals' | 'nothing';
+
+/** What is written into the log of it. */
+export interface Happening {
+  readonly caller: Caller;
+  readonly verb: string;
+  /** `tcp/3` */
+  readonly conv?: string | undefined;
+  readonly dest: string;
+  readonly addr?: string | undefined;
+  readonly verdict?: 'allowed' | 'refused';
+  readonly zone?: string | undefined;
+  /** Bytes. */
+  readonly received?: number;
+  readonly sent?: number;
+  readonly ms?: number;
+  readonly reason?: string | undefined;
+}
 
 /** Who went through: a conversation. */
 export interface Holder {
@@ -74,10 +91,16 @@ export class Gate {
   /** Lets one through, or throws Eperm with the reason; to be asked right before the socket. */
   admit(attempt: Attempt, caller: Caller, holder: Holder): Pass {
     const { ruling, question } = this.rule(attempt, caller, 'to do it');
-    const said = { ...this.who(caller), verb: attempt.verb, conv: holder.place, dest: attempt.dest };
-    const where = { ...said, addr: formatEndpoint(attempt) };
-    if (!ruling.verdict.allowed) throw this.refused(ruling, attempt, caller, where);
-    this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
+    if (!ruling.verdict.allowed) throw this.refused(ruling, attempt, caller, holder.place);
+    this.write({
+      caller,
+      verb: attempt.verb,
+      conv: holder.place,
+      dest: attempt.dest,
+      addr: formatEndpoint(attempt),
+      verdict: 'allowed',
+      zone: ruling.verdict.zone?.name,
+    });
     const pass = new Pass(this, attempt, { caller: asNow(caller), question, holder });
     this.passes.add(pass);
     return pass;
@@ -87,8 +110,7 @@ export class Gate {
   lets(attempt: Attempt, caller: Caller, place: string): boolean {
     const { ruling } = this.rule(attempt, caller, 'to do it');
     if (ruling.verdict.allowed) return true;
-    const said = { ...this.who(caller), verb: attempt.verb, conv: place, dest: attempt.dest };
-    this.refused(ruling, attempt, caller, { ...said, addr: formatEndpoint(attempt) });
+    this.refused(ruling, attempt, caller, place);
     return false;
   }
 
@@ -114,14 +136,13 @@ export class Gate {
   /** Eperm for who may not look up any of these names, which are names of one host. */
   resolve(names: readonly string[], caller: Caller, say: Saying = 'all'): void {
     const ruling = this.ruleNames(names, caller, say === 'all' ? 'to do it' : 'to know');
-    const where = { ...this.who(caller), verb: 'resolve', dest: names[0] };
-    if (!ruling.verdict.allowed) {
-      const what = { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` };
-      if (say === 'nothing') throw new FsError('Eperm', this.sentence(ruling, what, caller, caller));
-      throw this.refused(ruling, what, caller, where);
-    }
+    const what = { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` };
+    const { allowed, zone } = ruling.verdict;
+    if (!allowed && say === 'nothing')
+      throw new FsError('Eperm', this.sentence(ruling, what, caller, caller));
+    if (!allowed) throw this.refused(ruling, what, caller);
     if (say === 'all')
-      this.options.journal.write({ ...where, verdict: 'allowed', zone: ruling.verdict.zone?.name });
+      this.write({ caller, verb: 'resolve', dest: what.dest, verdict: 'allowed', zone: zone?.name });
   }
 
   mayResolve(names: readonly string[], caller: Caller): boolean {
@@ -137,14 +158,12 @@ export class Gate {
     if (this.closed) throw new FsError('Ehungup', 'the view has ended');
   }
 
-  private refused(
-    ruling: Ruling<ZoneFile>,
-    what: Attempt | Wanted,
-    caller: Caller,
-    where: Record<string, string | number | undefined>,
-  ): FsError {
-    const reason = this.sentence(ruling, 'line' in what ? what : wanted(what), caller, caller);
-    this.options.journal.write({ ...where, verdict: 'refused', zone: ruling.verdict.zone?.name, reason });
+  private refused(ruling: Ruling<ZoneFile>, what: Attempt | Wanted, caller: Caller, conv?: string): FsError {
+    const want = 'line' in what ? what : wanted(what);
+    const { verb, dest, addr } = want;
+    const reason = this.sentence(ruling, want, caller, caller);
+    const zone = ruling.verdict.zone?.name;
+    this.write({ caller, verb, conv, dest, addr, verdict: 'refused', zone, reason });
     return new FsError('Eperm', reason);
   }
 
@@ -158,17 +177,37 @@ export class Gate {
     return { user: name, pid };
   }
 
-  log(entry: Record<string, string | number | undefined>): void {
-    this.options.journal.write(entry);
+  write(what: Happening): void {
+    // Written out: to spread one object into another takes longer than all the rest of a line.
+    this.options.journal.write({
+      user: what.caller.name,
+      pid: what.caller.pid,
+      verb: what.verb,
+      conv: what.conv,
+      dest: what.dest,
+      addr: what.addr,
+      verdict: what.verdict,
+      zone: what.zone,
+      in: what.received,
+      out: what.sent,
+      ms: what.ms,
+      reason: what.reason,
+    });
   }
 
   // ---- when the rules change ----------------------------------------------------------------------
 
   /** Turns out whoever would not be let through now, here and in the views within. */
   reconsider(): void {
+    // To write it down takes as long as to do it: first all are turned out.
+    for (const pass of this.turnOut()) pass.tell();
+  }
+
+  private turnOut(out: Pass[] = []): readonly Pass[] {
     this.epoch++;
-    for (const pass of this.passes) pass.reconsider();
-    for (const gate of this.below) gate.reconsider();
+    for (const pass of this.passes) if (pass.reconsider()) out.push(pass);
+    for (const gate of this.below) gate.turnOut(out);
+    return out;
   }
 
   leave(pass: Pass): void {
@@ -180,7 +219,12 @@ export class Gate {
     this.closed = true;
     this.epoch++;
     this.options.above?.below.delete(this);
-    for (const pass of this.passes) pass.revoke(new FsError('Ehungup', why));
+    const out: Pass[] = [];
+    for (const pass of this.passes) {
+      pass.revoke(new FsError('Ehungup', why));
+      out.push(pass);
+    }
+    for (const pass of out) pass.tell();
   }
 }
 
@@ -207,6 +251,8 @@ export function wanted({ verb, protocol, ip, port, dest, names }: Attempt): Want
 export class Pass {
   /** Why it does not hold any more. */
   revoked: FsError | undefined;
+  /** Which zone it was that decided so. */
+  private zone: string | undefined;
   private readonly gate: Gate;
   private readonly attempt: Attempt;
   private readonly given: { readonly caller: Caller; readonly question: Question; readonly holder: Holder };
@@ -225,20 +271,36 @@ export class Pass {
     if (this.revoked !== undefined) throw this.revoked;
   }
 
-  reconsider(): void {
+  /** Whether he was turned out. */
+  reconsider(): boolean {
     const { caller, question } = this.given;
     const ruling = this.gate.judge.decide(question, caller);
-    if (ruling.verdict.allowed) return;
+    if (ruling.verdict.allowed) return false;
     const reason = this.gate.sentence(ruling, wanted(this.attempt), caller, caller);
     this.revoke(new FsError('Eperm', reason), ruling.verdict.zone?.name);
+    return true;
   }
 
   revoke(error: FsError, zone?: string): void {
-    if (this.over || this.revoked !== undefined) return;
     this.revoked = error;
+    this.zone = zone;
     this.gate.leave(this);
-    this.gate.log({ ...this.what('hangup'), verdict: 'refused', zone, reason: error.detail });
     this.given.holder.revoke(error);
+  }
+
+  /** Writes down that it was revoked. */
+  tell(): void {
+    const { caller, holder } = this.given;
+    this.gate.write({
+      caller,
+      verb: 'hangup',
+      conv: holder.place,
+      dest: this.attempt.dest,
+      addr: formatEndpoint(this.attempt),
+      verdict: 'refused',
+      zone: this.zone,
+      reason: this.revoked!.detail,
+    });
   }
 
   /** It is asked again each time, and nothing of it stands. */
@@ -252,13 +314,17 @@ export class Pass {
     if (this.over) return;
     this.over = true;
     this.gate.leave(this);
-    const ms = Math.max(this.gate.now - this.since, 0);
-    this.gate.log({ ...this.what('close'), in: received, out: sent, ms, reason: failure });
-  }
-
-  private what(verb: string): Record<string, string | number | undefined> {
     const { caller, holder } = this.given;
-    const { dest } = this.attempt;
-    return { ...this.gate.who(caller), verb, conv: holder.place, dest, addr: formatEndpoint(this.attempt) };
+    this.gate.write({
+      caller,
+      verb: 'close',
+      conv: holder.place,
+      dest: this.attempt.dest,
+      addr: formatEndpoint(this.attempt),
+      received,
+      sent,
+      ms: Math.max(this.gate.now - this.since, 0),
+      reason: failure,
+    });
   }
 }

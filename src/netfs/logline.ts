@@ -46,8 +46,14 @@ function escaped(char: string): string {
   return code.length <= 2 ? `\\x${code.padStart(2, '0')}` : `\\u{${code}}`;
 }
 
+/** Of many lines some are of the same millisecond. */
+let latest = { ms: NaN, text: '' };
+
 /** `ms` since the epoch. */
-export const timeField = (ms: number): string => `time=${new Date(ms).toISOString()}`;
+export function timeField(ms: number): string {
+  if (ms !== latest.ms) latest = { ms, text: `time=${new Date(ms).toISOString()}` };
+  return latest.text;
+}
 
 /** The line in the place of so many that were lost. */
 export const missedLine = (ms: number, lines: number): string => `${timeField(ms)} missed=${lines}`;
