@@ -1,7 +1,7 @@
 /** The rules of one verb, found by host: names and suffixes by their text, networks around an address. */
 import type { Ip } from '../netfs/address.ts';
 import type { HostPattern, Line, PortRange } from './lines.ts';
-import { Networks } from './networks.ts';
+import { Networks, type Node } from './networks.ts';
 import type { Zone } from './rules.ts';
 
 /** A line with one of its ranges of ports. */
@@ -185,8 +185,13 @@ export class Hosts<Z extends Zone> {
   }
 
   /** The innermost network around an address. */
-  around(ip: Ip): ReturnType<Networks<Place<Z>>['find']> {
-    return this.networks(ip.family).find(ip.bytes);
+  around(ip: Ip): Node<Place<Z>> | undefined {
+    return ip.family === 4 ? this.networks4.find(ip.bytes) : this.networks6.find(ip.bytes);
+  }
+
+  /** Who announces 0.0.0.0 announces all that 0.0.0.0/0 has; of :: no network has all, for it is IPv4, too. */
+  networkOfAll(ip: Ip): Node<Place<Z>> | undefined {
+    return ip.family === 4 ? this.networks4.get({ ip, prefix: 0 }) : undefined;
   }
 }
 

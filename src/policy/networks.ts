@@ -92,23 +92,26 @@ export class Networks<T> {
 
   private index6(bytes: Uint8Array): number {
     const { starts, nodes } = this.stretches;
-    const words = wordsOf(bytes);
+    const first = wordAt(bytes, 0);
     let low = 0;
     let high = nodes.length;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (startsBehind(starts, 4 * middle, words)) high = middle;
-      else low = middle;
+      const start = starts[4 * middle]!;
+      if (start < first || (start === first && !startsBehind(starts, 4 * middle, bytes))) low = middle;
+      else high = middle;
     }
     return low;
   }
 }
 
-function startsBehind(starts: Int32Array, at: number, words: Node<unknown>['words']): boolean {
-  if (starts[at] !== words[0]) return starts[at]! > words[0];
-  if (starts[at + 1] !== words[1]) return starts[at + 1]! > words[1];
-  if (starts[at + 2] !== words[2]) return starts[at + 2]! > words[2];
-  return starts[at + 3]! > words[3];
+/** Of a start and an address whose first words are the same. */
+function startsBehind(starts: Int32Array, at: number, bytes: Uint8Array): boolean {
+  for (let i = 1; i < 4; i++) {
+    const word = wordAt(bytes, 4 * i);
+    if (starts[at + i] !== word) return starts[at + i]! > word;
+  }
+  return false;
 }
 
 const keyOf = ({ ip, prefix }: Network): string => String.fromCharCode(prefix, ...ip.bytes);
