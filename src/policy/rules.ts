@@ -9,6 +9,7 @@
 import { isUnspecified, type Ip } from '../netfs/address.ts';
 import { isLocalhost } from '../netfs/domain.ts';
 import { isCovered } from './covering.ts';
+import { Edited } from './edited.ts';
 import { byName, Hosts, isAbout, protocolBits, rankOfKey, type Place, type Rule } from './hosts.ts';
 import type { Line, Verb } from './lines.ts';
 import { inNetwork } from './network.ts';
@@ -192,9 +193,9 @@ export class Rules<Z extends Zone = Zone> {
 
   /** Rules of lines that stay are left where they are: most edits change a few lines of many. */
   private replace(zone: Z, lines: readonly Line[]): void {
-    const former = new Former(this.zones.get(zone) ?? []);
-    const entries = lines.map(line => {
-      const entry = former.take(line.text);
+    const former = new Former(this.zones.get(zone) ?? [], lines);
+    const entries = lines.map((line, i) => {
+      const entry = former.take(i);
       if (entry === undefined) return this.enter(zone, line);
       if (entry.line !== line) renumber(entry, line);
       if (former.isOutOfOrder) for (const { place } of entry.rules) this.hosts[line.verb].touch(place);
@@ -223,29 +224,25 @@ class Former<Z extends Zone> {
   isOutOfOrder = false;
   private readonly entries: readonly Entry<Z>[];
   private readonly taken: Uint8Array;
-  private next = 0;
+  private readonly edited: Edited;
   private last = -1;
-  private byText: Map<string, number> | undefined;
 
-  constructor(entries: readonly Entry<Z>[]) {
+  constructor(entries: readonly Entry<Z>[], lines: readonly Line[]) {
     this.entries = entries;
     this.taken = new Uint8Array(entries.length);
+    const before = entries.map(({ line }) => line.text);
+    const now = lines.map(({ text }) => text);
+    this.edited = new Edited(before, now, () => false);
   }
 
-  take(text: string): Entry<Z> | undefined {
-    const at = this.entries[this.next]?.line.text === text ? this.next : this.indexOf(text);
+  /** That of the line at `index` of the new ones, if it had been there before. */
+  take(index: number): Entry<Z> | undefined {
+    const at = this.edited.find(index);
     if (at === undefined || this.taken[at] === 1) return undefined;
     this.taken[at] = 1;
     this.isOutOfOrder = at < this.last;
     this.last = Math.max(at, this.last);
-    this.next = at + 1;
     return this.entries[at];
-  }
-
-  private indexOf(text: string): number | undefined {
-    if (this.entries.length === 0) return undefined;
-    this.byText ??= new Map(this.entries.map(({ line }, i) => [line.text, i]));
-    return this.byText.get(text);
   }
 
   rest(): Entry<Z>[] {
@@ -306,8 +303,10 @@ class Search<Z extends Zone> {
     for (let i = 0; i < names.length; i++) this.suffixes(hosts, names[i]!);
   }
 
-  private suffixes({ suffixes }: Hosts<Z>, name: string): void {
+  private suffixes({ suffixes, lengths }: Hosts<Z>, name: string): void {
     for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      // Of a length beyond all there is no count at all.
+      if (!lengths[name.length - dot - 1]) continue;
       const place = suffixes.get(name.slice(dot + 1));
       if (place !== undefined) this.place(place);
     }
