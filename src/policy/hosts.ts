@@ -1,7 +1,7 @@
 /** The rules of one verb, found by host: names and suffixes by their text, networks around an address. */
 import type { Ip } from '../netfs/address.ts';
 import type { HostPattern, Line, PortRange } from './lines.ts';
-import { Networks } from './networks.ts';
+import { Networks, type Node } from './networks.ts';
 import type { Zone } from './rules.ts';
 
 /** A line with one of its ranges of ports. */
@@ -117,6 +117,8 @@ export class Hosts<Z extends Zone> {
   readonly any = new Place<Z>({ kind: 'any' });
   readonly names = new Map<string, Place<Z>>();
   readonly suffixes = new Map<string, Place<Z>>();
+  /** How many suffixes have so many characters: most ends of a name need not be looked for. */
+  readonly lengths = new Uint32Array(MOST);
   private readonly networks4 = new Networks<Place<Z>>(4);
   private readonly networks6 = new Networks<Place<Z>>(6);
   private readonly changed: Place<Z>[] = [];
@@ -152,7 +154,10 @@ export class Hosts<Z extends Zone> {
   private placeOf(host: HostPattern): Place<Z> {
     if (host.kind === 'any') return this.any;
     if (host.kind === 'name') return placeIn(this.names, host.name, host);
-    if (host.kind === 'suffix') return placeIn(this.suffixes, host.suffix, host);
+    if (host.kind === 'suffix') {
+      if (!this.suffixes.has(host.suffix)) this.lengths[host.suffix.length]!++;
+      return placeIn(this.suffixes, host.suffix, host);
+    }
     return this.networks(host.ip.family).at(host, () => new Place<Z>(host));
   }
 
@@ -169,8 +174,10 @@ export class Hosts<Z extends Zone> {
 
   private drop({ host }: Place<Z>): void {
     if (host.kind === 'name') this.names.delete(host.name);
-    else if (host.kind === 'suffix') this.suffixes.delete(host.suffix);
-    else if (host.kind === 'network') this.networks(host.ip.family).delete(host);
+    else if (host.kind === 'suffix') {
+      this.suffixes.delete(host.suffix);
+      this.lengths[host.suffix.length]!--;
+    } else if (host.kind === 'network') this.networks(host.ip.family).delete(host);
   }
 
   /** Before a place keeps an answer. */
@@ -185,8 +192,13 @@ export class Hosts<Z extends Zone> {
   }
 
   /** The innermost network around an address. */
-  around(ip: Ip): ReturnType<Networks<Place<Z>>['find']> {
-    return this.networks(ip.family).find(ip.bytes);
+  around(ip: Ip): Node<Place<Z>> | undefined {
+    return ip.family === 4 ? this.networks4.find(ip.bytes) : this.networks6.find(ip.bytes);
+  }
+
+  /** Who announces 0.0.0.0 announces all that 0.0.0.0/0 has; of :: no network has all, for it is IPv4, too. */
+  networkOfAll(ip: Ip): Node<Place<Z>> | undefined {
+    return ip.family === 4 ? this.networks4.get({ ip, prefix: 0 }) : undefined;
   }
 }
 

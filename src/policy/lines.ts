@@ -6,6 +6,7 @@ import { isUtf8 } from 'node:buffer';
 import { formatIp, isUnspecified, parseHost, parseIp, type Ip } from '../netfs/address.ts';
 import { FsError } from '../netfs/error.ts';
 import { servicePort } from '../netfs/services.ts';
+import { Edited } from './edited.ts';
 import { networkAround, widthOf, type Network } from './network.ts';
 
 export type Verb = 'connect' | 'announce' | 'accept' | 'resolve';
@@ -111,14 +112,20 @@ function eachLine(
   good: (line: Line) => void,
   bad: (error: LineError) => void,
 ): void {
-  const former = new Former(before);
+  const sources = text.toString('utf8').split('\n');
+  const edited = new Edited(
+    before.map(({ source }) => source),
+    sources,
+    isNoLine,
+  );
   const portOf = rememberedServices();
   const undecodable = isUtf8(text) ? undefined : splitBytes(text);
-  for (const [i, source] of text.toString('utf8').split('\n').entries()) {
+  for (let i = 0; i < sources.length; i++) {
     try {
       if (undecodable !== undefined) checkUtf8(undecodable[i]!, i + 1);
-      const known = former.find(source);
-      const line = known === undefined ? parse(source, i + 1, portOf) : numbered(known, i + 1);
+      const known = edited.find(i);
+      const line =
+        known === undefined ? parse(copied(sources[i]!), i + 1, portOf) : numbered(before[known]!, i + 1);
       if (line !== undefined) good(line);
     } catch (error) {
       if (!(error instanceof LineError)) throw error;
@@ -127,28 +134,14 @@ function eachLine(
   }
 }
 
-const numbered = (line: Line, number: number): Line => (line.number === number ? line : { ...line, number });
+const isNoLine = (source: string): boolean => /^[ \t\r]*(#|$)/.test(source);
 
-/** The lines of the text before, found again one behind the other, as most of them are after an edit. */
-class Former {
-  private readonly lines: readonly Line[];
-  private next = 0;
-  private bySource: Map<string, number> | undefined;
+/** What is cut out of a text keeps all of that text in memory. */
+const copied = (text: string): string => Buffer.from(text).toString();
 
-  constructor(lines: readonly Line[]) {
-    this.lines = lines;
-  }
-
-  find(source: string): Line | undefined {
-    if (this.lines.length === 0) return undefined;
-    if (this.lines[this.next]?.source !== source) {
-      this.bySource ??= new Map(this.lines.map((line, i) => [line.source, i]));
-      const at = this.bySource.get(source);
-      if (at === undefined) return undefined;
-      this.next = at;
-    }
-    return this.lines[this.next++];
-  }
+function numbered(known: Line, number: number): Line {
+  const { verb, protocol, host, ports, text, source } = known;
+  return known.number === number ? known : { verb, protocol, host, ports, text, number, source };
 }
 
 /** Cut where toString and split cut: a newline is never part of another character. */
@@ -185,8 +178,12 @@ function rememberedServices(): typeof servicePort {
 
 // ---- a line -----------------------------------------------------------------------------------
 
-/** One line, without its newline; undefined where it is blank or a comment. Throws LineError. */
-export const parseLine = (text: string, number = 1): Line | undefined => parse(text, number, servicePort);
+/**
+ * One line, without its newline; undefined where it is blank or a comment. `portOf` says the port of a
+ * service for a protocol. Throws LineError.
+ */
+export const parseLine = (text: string, number = 1, portOf = servicePort): Line | undefined =>
+  parse(text, number, portOf);
 
 /** A part of a line, and the column where it begins. */
 interface Part {
@@ -250,8 +247,8 @@ function parseWords(
   }
   const line = { verb: verb.text, ...parts };
   const text = formatLine(line);
-  // A copy: what is cut out of a text keeps all of that text in memory.
-  return { ...line, text, number, source: source === text ? text : Buffer.from(source).toString() };
+  // One string where both are the same.
+  return { ...line, text, number, source: source === text ? text : source };
 }
 
 function notVerb(word: string): string {
@@ -334,7 +331,7 @@ function parsePattern(part: Part): HostPattern {
     );
   }
   const host = hostOf(part, text);
-  if (typeof host === 'string') return { kind: 'name', name: withoutDot(host) };
+  if (typeof host === 'string') return { kind: 'name', name: copied(withoutDot(host)) };
   return { kind: 'network', ip: host, prefix: widthOf(host.family) };
 }
 
@@ -350,7 +347,7 @@ function suffixOf(part: Part): string {
     throw new Wrong(part, `'${shown(part.text)}' has no name behind its *.; write *.github.com`);
   }
   const suffix = hostOf(part, rest);
-  return withoutDot(suffix as string);
+  return copied(withoutDot(suffix as string));
 }
 
 function hostOf(part: Part, text: string): Ip | string {

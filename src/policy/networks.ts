@@ -78,10 +78,11 @@ export class Networks<T> {
 
   /** The last stretch that does not start behind the address. */
   private index4(bytes: Uint8Array): number {
-    const { starts, nodes } = this.stretches;
+    const { starts, heads, nodes } = this.stretches;
     const word = wordAt(bytes, 0);
-    let low = 0;
-    let high = nodes.length;
+    const head = headOf(word);
+    let low = heads === undefined ? 0 : Math.max(heads[head]! - 1, 0);
+    let high = heads === undefined ? nodes.length : heads[head + 1]!;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
       if (starts[middle]! <= word) low = middle;
@@ -91,24 +92,28 @@ export class Networks<T> {
   }
 
   private index6(bytes: Uint8Array): number {
-    const { starts, nodes } = this.stretches;
-    const words = wordsOf(bytes);
-    let low = 0;
-    let high = nodes.length;
+    const { starts, heads, nodes } = this.stretches;
+    const first = wordAt(bytes, 0);
+    const head = headOf(first);
+    let low = heads === undefined ? 0 : Math.max(heads[head]! - 1, 0);
+    let high = heads === undefined ? nodes.length : heads[head + 1]!;
     while (high - low > 1) {
       const middle = (low + high) >>> 1;
-      if (startsBehind(starts, 4 * middle, words)) high = middle;
-      else low = middle;
+      const start = starts[4 * middle]!;
+      if (start < first || (start === first && !startsBehind(starts, 4 * middle, bytes))) low = middle;
+      else high = middle;
     }
     return low;
   }
 }
 
-function startsBehind(starts: Int32Array, at: number, words: Node<unknown>['words']): boolean {
-  if (starts[at] !== words[0]) return starts[at]! > words[0];
-  if (starts[at + 1] !== words[1]) return starts[at + 1]! > words[1];
-  if (starts[at + 2] !== words[2]) return starts[at + 2]! > words[2];
-  return starts[at + 3]! > words[3];
+/** Of a start and an address whose first words are the same. */
+function startsBehind(starts: Int32Array, at: number, bytes: Uint8Array): boolean {
+  for (let i = 1; i < 4; i++) {
+    const word = wordAt(bytes, 4 * i);
+    if (starts[at + i] !== word) return starts[at + i]! > word;
+  }
+  return false;
 }
 
 const keyOf = ({ ip, prefix }: Network): string => String.fromCharCode(prefix, ...ip.bytes);
@@ -123,10 +128,19 @@ function inOrder(a: Node<unknown>, b: Node<unknown>): number {
   return a.network.prefix - b.network.prefix;
 }
 
+const HEADS = 65536;
+/** So many stretches are worth a table of their heads. */
+const MANY = 4096;
+
+/** The first 16 bits of an address, from its first word. */
+const headOf = (word: number): number => (word ^ FIRST_BIT) >>> 16;
+
 /** Stretches of addresses: where each starts, and the innermost network that it lies in. */
 interface Stretches<T> {
   /** One word each of IPv4, four of IPv6, as those of a node. */
   readonly starts: Int32Array;
+  /** How many of them begin with 16 bits less than the index, which is where to look; of many only. */
+  readonly heads: Uint32Array | undefined;
   readonly nodes: (Node<T> | undefined)[];
 }
 
@@ -159,7 +173,15 @@ function cut<T>(sorted: readonly Node<T>[], family: 4 | 6): Stretches<T> {
     open = node;
   }
   while (open !== undefined) close();
-  return { starts: starts.slice(0, nodes.length * size), nodes };
+  return { starts: starts.slice(0, nodes.length * size), heads: headsOf(starts, nodes.length, size), nodes };
+}
+
+function headsOf(starts: Int32Array, count: number, size: number): Uint32Array | undefined {
+  if (count < MANY) return undefined;
+  const heads = new Uint32Array(HEADS + 1);
+  for (let i = 0; i < count; i++) heads[headOf(starts[i * size]!) + 1]!++;
+  for (let head = 0; head < HEADS; head++) heads[head + 1]! += heads[head]!;
+  return heads;
 }
 
 function isAround(outer: Node<unknown>, inner: Node<unknown>): boolean {

@@ -9,9 +9,11 @@
 import { isUnspecified, type Ip } from '../netfs/address.ts';
 import { isLocalhost } from '../netfs/domain.ts';
 import { isCovered } from './covering.ts';
+import { Edited } from './edited.ts';
 import { byName, Hosts, isAbout, protocolBits, rankOfKey, type Place, type Rule } from './hosts.ts';
 import type { Line, Verb } from './lines.ts';
 import { inNetwork } from './network.ts';
+import type { Node } from './networks.ts';
 import type { Permissions } from './permissions.ts';
 import { embedded, isSpecial } from './special.ts';
 
@@ -57,15 +59,6 @@ export interface Verdict<Z extends Zone = Zone> {
 interface Entry<Z extends Zone> {
   line: Line;
   readonly rules: readonly Rule<Z>[];
-}
-
-/** What was found of one question so far. */
-interface Found<Z extends Zone> {
-  /** The key of the most specific rules. */
-  key: number;
-  best: Rule<Z> | undefined;
-  /** The first of these whose zone the caller passes. */
-  passed: Rule<Z> | undefined;
 }
 
 export class Rules<Z extends Zone = Zone> {
@@ -114,15 +107,12 @@ export class Rules<Z extends Zone = Zone> {
 
   private search(q: Question, ip: Ip, passes: (zone: Z) => boolean, networksOnly: boolean): Verdict<Z> {
     const hosts = this.hosts[q.verb];
-    const found: Found<Z> = { key: -1, best: undefined, passed: undefined };
-    const protocol = protocolBits(q.protocol);
-    const look = (place: Place<Z>): Rule<Z> | undefined =>
-      lookAt(place.about(protocol, q.port, hosts), protocol, q.port, passes, found);
-    const veto =
-      (networksOnly ? undefined : lookAtNames(hosts, q.names, look)) ??
-      lookAtNetworks(hosts, q.verb, ip, look) ??
-      (networksOnly ? undefined : look(hosts.any));
-    return veto === undefined ? verdictOf(found) : vetoed(veto);
+    const search = new Search(hosts, protocolBits(q.protocol), q.port, passes);
+    if (!networksOnly) search.names(hosts, q.names);
+    if (q.verb === 'announce' && isUnspecified(ip)) search.network(hosts.networkOfAll(ip));
+    else search.network(hosts.around(ip));
+    if (!networksOnly) search.place(hosts.any);
+    return search.verdict();
   }
 
   /**
@@ -159,12 +149,12 @@ export class Rules<Z extends Zone = Zone> {
 
   private resolvesOne(name: string, passes: (zone: Z) => boolean): Verdict<Z> {
     const { connect, resolve } = this.hosts;
-    const found: Found<Z> = { key: -1, best: undefined, passed: undefined };
-    const look = ({ rules }: Place<Z>): Rule<Z> | undefined => lookAtHosts(rules, passes, found);
-    const veto =
-      lookAtNames(resolve, [name], look) ?? lookAtNames(connect, [name], look) ?? look(resolve.any);
-    if (veto !== undefined) return vetoed(veto);
-    return isLocalhost(name) ? LOCALHOST : verdictOf(found);
+    const search = new Search(resolve, 0, ANY_PORT, passes);
+    search.names(resolve, [name]);
+    search.names(connect, [name]);
+    search.place(resolve.any);
+    const verdict = search.verdict();
+    return isLocalhost(name) && verdict.reason !== 'veto' ? LOCALHOST : verdict;
   }
 
   /**
@@ -203,9 +193,9 @@ export class Rules<Z extends Zone = Zone> {
 
   /** Rules of lines that stay are left where they are: most edits change a few lines of many. */
   private replace(zone: Z, lines: readonly Line[]): void {
-    const former = new Former(this.zones.get(zone) ?? []);
-    const entries = lines.map(line => {
-      const entry = former.take(line.text);
+    const former = new Former(this.zones.get(zone) ?? [], lines);
+    const entries = lines.map((line, i) => {
+      const entry = former.take(i);
       if (entry === undefined) return this.enter(zone, line);
       if (entry.line !== line) renumber(entry, line);
       if (former.isOutOfOrder) for (const { place } of entry.rules) this.hosts[line.verb].touch(place);
@@ -234,29 +224,25 @@ class Former<Z extends Zone> {
   isOutOfOrder = false;
   private readonly entries: readonly Entry<Z>[];
   private readonly taken: Uint8Array;
-  private next = 0;
+  private readonly edited: Edited;
   private last = -1;
-  private byText: Map<string, number> | undefined;
 
-  constructor(entries: readonly Entry<Z>[]) {
+  constructor(entries: readonly Entry<Z>[], lines: readonly Line[]) {
     this.entries = entries;
     this.taken = new Uint8Array(entries.length);
+    const before = entries.map(({ line }) => line.text);
+    const now = lines.map(({ text }) => text);
+    this.edited = new Edited(before, now, () => false);
   }
 
-  take(text: string): Entry<Z> | undefined {
-    const at = this.entries[this.next]?.line.text === text ? this.next : this.indexOf(text);
+  /** That of the line at `index` of the new ones, if it had been there before. */
+  take(index: number): Entry<Z> | undefined {
+    const at = this.edited.find(index);
     if (at === undefined || this.taken[at] === 1) return undefined;
     this.taken[at] = 1;
     this.isOutOfOrder = at < this.last;
     this.last = Math.max(at, this.last);
-    this.next = at + 1;
     return this.entries[at];
-  }
-
-  private indexOf(text: string): number | undefined {
-    if (this.entries.length === 0) return undefined;
-    this.byText ??= new Map(this.entries.map(({ line }, i) => [line.text, i]));
-    return this.byText.get(text);
   }
 
   rest(): Entry<Z>[] {
@@ -266,104 +252,83 @@ class Former<Z extends Zone> {
 
 // ---- looking ----------------------------------------------------------------------------------
 
-type Look<Z extends Zone> = (place: Place<Z>) => Rule<Z> | undefined;
+/** Rules are looked at by host alone: a name is looked up for no port. */
+const ANY_PORT = -1;
 
-/** Goes through rules, the most specific first, and says which vetoes. */
-function lookAt<Z extends Zone>(
-  rules: readonly Rule<Z>[],
-  protocol: number,
-  port: number,
-  passes: (zone: Z) => boolean,
-  found: Found<Z>,
-): Rule<Z> | undefined {
-  for (let i = 0; i < rules.length; i++) {
-    const rule = rules[i]!;
-    if (!isAbout(rule, protocol, port)) continue;
-    if (isVeto(rule.zone)) return rule;
-    consider(rule, rule.key, passes, found);
+/** One look through the places of a question; once a veto is found, the rest makes no difference. */
+class Search<Z extends Zone> {
+  private readonly hosts: Hosts<Z>;
+  private readonly protocol: number;
+  private readonly port: number;
+  private readonly passes: (zone: Z) => boolean;
+  private veto: Rule<Z> | undefined = undefined;
+  /** Of the most specific rules that were found: their key, the first, and the first that is passed. */
+  private key = -1;
+  private best: Rule<Z> | undefined = undefined;
+  private passed: Rule<Z> | undefined = undefined;
+
+  constructor(hosts: Hosts<Z>, protocol: number, port: number, passes: (zone: Z) => boolean) {
+    this.hosts = hosts;
+    this.protocol = protocol;
+    this.port = port;
+    this.passes = passes;
   }
-  return undefined;
-}
 
-/** The same by host alone: which ports and protocols they are for makes no difference. */
-function lookAtHosts<Z extends Zone>(
-  rules: readonly Rule<Z>[],
-  passes: (zone: Z) => boolean,
-  found: Found<Z>,
-): Rule<Z> | undefined {
-  for (const rule of rules) {
-    if (isVeto(rule.zone)) return rule;
-    consider(rule, rankOfKey(rule.key), passes, found);
-  }
-  return undefined;
-}
-
-function consider<Z extends Zone>(
-  rule: Rule<Z>,
-  key: number,
-  passes: (zone: Z) => boolean,
-  found: Found<Z>,
-): void {
-  if (key < found.key || (key === found.key && found.passed !== undefined)) return;
-  const passed = passes(rule.zone) ? rule : undefined;
-  if (key > found.key) found.best = rule;
-  found.key = key;
-  found.passed = passed;
-}
-
-/** The names themselves, then what is written for names that end as they do, the longest first. */
-function lookAtNames<Z extends Zone>(
-  { names, suffixes }: Hosts<Z>,
-  asked: readonly string[],
-  look: Look<Z>,
-): Rule<Z> | undefined {
-  for (const name of asked) {
-    const place = names.get(name);
-    const veto = place && look(place);
-    if (veto !== undefined) return veto;
-  }
-  if (suffixes.size === 0) return undefined;
-  for (const name of asked) {
-    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
-      const place = suffixes.get(name.slice(dot + 1));
-      const veto = place && look(place);
-      if (veto !== undefined) return veto;
+  place(place: Place<Z>): void {
+    const { protocol, port } = this;
+    const byHost = port === ANY_PORT;
+    const rules = byHost ? place.rules : place.about(protocol, port, this.hosts);
+    for (let i = 0; i < rules.length && this.veto === undefined; i++) {
+      const rule = rules[i]!;
+      if (!byHost && !isAbout(rule, protocol, port)) continue;
+      if (isVeto(rule.zone)) this.veto = rule;
+      else this.consider(rule, byHost ? rankOfKey(rule.key) : rule.key);
     }
   }
-  return undefined;
-}
 
-/** The networks around an address, the longest prefix first. */
-function lookAtNetworks<Z extends Zone>(
-  hosts: Hosts<Z>,
-  verb: Verb,
-  ip: Ip,
-  look: Look<Z>,
-): Rule<Z> | undefined {
-  const whole = verb === 'announce' && isUnspecified(ip);
-  // Every IPv4 address is what 0.0.0.0/0 says; :: is those of IPv4, too, which no network has.
-  let node = whole
-    ? ip.family === 4
-      ? hosts.networks(4).get({ ip, prefix: 0 })
-      : undefined
-    : hosts.around(ip);
-  for (; node !== undefined; node = node.outer) {
-    const veto = look(node.value);
-    if (veto !== undefined) return veto;
+  private consider(rule: Rule<Z>, key: number): void {
+    if (key < this.key || (key === this.key && this.passed !== undefined)) return;
+    if (key > this.key) this.best = rule;
+    this.key = key;
+    this.passed = this.passes(rule.zone) ? rule : undefined;
   }
-  return undefined;
+
+  /** The names themselves, then what is written for all that end as they do, the longest first. */
+  names(hosts: Hosts<Z>, names: readonly string[]): void {
+    for (let i = 0; i < names.length; i++) {
+      const place = hosts.names.get(names[i]!);
+      if (place !== undefined) this.place(place);
+    }
+    if (hosts.suffixes.size === 0) return;
+    for (let i = 0; i < names.length; i++) this.suffixes(hosts, names[i]!);
+  }
+
+  private suffixes({ suffixes, lengths }: Hosts<Z>, name: string): void {
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      // Of a length beyond all there is no count at all.
+      if (!lengths[name.length - dot - 1]) continue;
+      const place = suffixes.get(name.slice(dot + 1));
+      if (place !== undefined) this.place(place);
+    }
+  }
+
+  /** A network and those around it. */
+  network(innermost: Node<Place<Z>> | undefined): void {
+    for (let node = innermost; node !== undefined; node = node.outer) this.place(node.value);
+  }
+
+  verdict(): Verdict<Z> {
+    if (this.veto !== undefined) return vetoed(this.veto);
+    const rule = this.passed ?? this.best;
+    if (rule === undefined) return NONE;
+    return { allowed: this.passed !== undefined, reason: 'line', zone: rule.zone, line: rule.line };
+  }
 }
 
 // ---- verdicts ---------------------------------------------------------------------------------
 
 const NONE = { allowed: false, reason: 'none' } as const;
 const LOCALHOST = { allowed: true, reason: 'none' } as const;
-
-function verdictOf<Z extends Zone>({ best, passed }: Found<Z>): Verdict<Z> {
-  const rule = passed ?? best;
-  if (rule === undefined) return NONE;
-  return { allowed: passed !== undefined, reason: 'line', zone: rule.zone, line: rule.line };
-}
 
 const vetoed = <Z extends Zone>({ zone, line }: Rule<Z>): Verdict<Z> => ({
   allowed: false,

@@ -53,11 +53,7 @@ const GLOBAL6 = networks(
   '2001:30::/28', // drone remote ID
 );
 
-/** RFC 6052 and RFC 3056: the IPv4 address begins at that byte. */
-const EMBEDDING = [
-  ...networks('64:ff9b::/96').map(network => ({ network, at: 12 })),
-  ...networks('2002::/16').map(network => ({ network, at: 2 })),
-];
+const NAT64 = networks('64:ff9b::/96')[0]!;
 
 const isIn = (ip: Ip, list: readonly Network[]): boolean => list.some(network => inNetwork(ip, network));
 
@@ -69,10 +65,10 @@ export function isSpecial(ip: Ip): boolean {
   return !isIn(ip, UNICAST6) || (isIn(ip, SPECIAL6) && !isIn(ip, GLOBAL6));
 }
 
-/** The IPv4 address that a packet to this one gets to: NAT64 (64:ff9b::/96) and 6to4 (2002::/16). */
+/** The IPv4 address that a packet to this one gets to: NAT64 (RFC 6052) and 6to4 (2002::/16, RFC 3056). */
 export function embedded(ip: Ip): Ip | undefined {
-  // Both begin with a byte that few other addresses have.
-  if (ip.family === 4 || (ip.bytes[0] !== 0 && ip.bytes[0] !== 0x20)) return undefined;
-  const form = EMBEDDING.find(({ network }) => inNetwork(ip, network));
-  return form && { family: 4, bytes: ip.bytes.slice(form.at, form.at + 4) };
+  const { family, bytes } = ip;
+  if (family === 4) return undefined;
+  if (bytes[0] === 0x20 && bytes[1] === 0x02) return { family: 4, bytes: bytes.slice(2, 6) };
+  return bytes[0] === 0 && inNetwork(ip, NAT64) ? { family: 4, bytes: bytes.slice(12) } : undefined;
 }
