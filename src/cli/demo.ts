@@ -103,15 +103,17 @@ async function mounted(dir: string, port: number): Promise<void> {
   const server = await serve('--mount', net);
   try {
     // One that could not mount has said why, and ends.
-    if (existsSync(join(net, 'tcp'))) await runShell(net, port);
-    else show('(so this part is left out)');
+    if (existsSync(join(net, 'tcp'))) {
+      await runShell(filesOnly(net, port));
+      show('\nPermissions are the firewall, and a /net within it begins with nothing:');
+      await runShell(permissions(net, port));
+    } else show('(so this part is left out)');
   } finally {
     await stop(server);
   }
 }
 
-async function runShell(net: string, port: number): Promise<void> {
-  const script = `
+const filesOnly = (net: string, port: number): string => `
 exec 3<>${net}/tcp/clone; n=$(cat <&3)
 echo 'connect 127.0.0.1!${port}' >&3
 exec 4<>${net}/tcp/$n/data
@@ -122,6 +124,18 @@ exec 5<>'${net}/dial/tcp!localhost!${port}'
 printf 'GET /in/one/line HTTP/1.0\\r\\n\\r\\n' >&5; cat <&5 | tail -n 1
 # names and services are asked for at cs
 exec 6<>${net}/cs; echo 'tcp!localhost!http' >&6; cat <&6`;
+
+const permissions = (net: string, port: number): string => `
+exec 3<>${net}/view/clone; n=$(cat <&3)
+exec 4<>${net}/view/$n/explain; echo 'tcp!127.0.0.1!${port}' >&4; cat <&4
+echo 'allow tcp!127.0.0.1!${port}' >&3
+exec 5<>'${net}/view/'$n'/dial/tcp!127.0.0.1!${port}'
+# a zone without any x is for nobody: who is there already is hung up
+echo 'connect tcp!127.0.0.1!${port}' >${net}/zone/never; chmod 0 ${net}/zone/never
+cat <&5 2>&1 | sed 's/^cat: -/read/'; grep -o 'verb=hangup.*' <<<"$(timeout 1 cat ${net}/log)"
+exec 6<>${net}/explain; echo 'tcp!127.0.0.1!${port}' >&6; cat <&6`;
+
+async function runShell(script: string): Promise<void> {
   for (const line of script.trim().split('\n')) show(`$ ${line}`);
   const shell = spawn('bash', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [answer] = await Promise.all([text(shell.stdout), once(shell, 'exit')]);
