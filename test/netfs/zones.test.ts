@@ -9,7 +9,7 @@ import { facts } from '../support/machine.ts';
 import { call, ending, Remote } from '../support/remote.ts';
 import { FakeResolver } from '../support/resolver.ts';
 import type { Tree } from '../support/tree.ts';
-import { DENIED, dials, idsOf, logged, whyNot, withZones, zone } from '../support/zones.ts';
+import { DENIED, dials, logged, whyNot, withZones, zone } from '../support/zones.ts';
 
 /** What a udp header says of a remote: its address, v4-mapped, and its port. */
 function headerTo({ port }: { readonly port: number }, ip = [127, 0, 0, 1]): Buffer {
@@ -340,7 +340,10 @@ withZones(
 
     it('that may not be looked up is asked of nobody, by whatever file', async () => {
       await zone(t, 'all', ['connect *!*!*', 'connect *!0.0.0.0/0!*', 'resolve *.example']);
-      await t.client.writeFile('ndb', 'ipnet=office ip=192.0.2.0 ipmask=255.255.255.0\n\tauth=secret.test.\n');
+      await t.client.writeFile(
+        'ndb',
+        'ipnet=office ip=192.0.2.0 ipmask=255.255.255.0\n\tauth=secret.test.\n',
+      );
       for (const client of [by.alice, by.glenda]) {
         for (const name of ['secret.test.', 'SECRET.test.', 'example.', 'x.example.test.']) {
           for (const net of ['tcp', 'udp', 'net']) {
