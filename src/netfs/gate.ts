@@ -3,7 +3,7 @@
  * the zones, remembers who went through, turns out those whom a change of the zones would not let through
  * any more, and writes it all into the log.
  */
-import { formatEndpoint, formatIp, sameIp, type Ip } from './address.ts';
+import { formatEndpoint, formatIp, isUnspecified, sameIp, type Ip } from './address.ts';
 import { FsError } from './error.ts';
 import type { Given } from './given.ts';
 import type { Journal } from './log.ts';
@@ -236,7 +236,8 @@ function asNow(caller: Caller): Caller {
 
 /** What an attempt is called, and the line that would allow it. */
 export function wanted({ verb, protocol, ip, port, dest, names }: Attempt): Wanted {
-  const host = names?.[0] ?? formatIp(ip);
+  // Every address of the host is called * in lines.
+  const host = names?.[0] ?? (isUnspecified(ip) ? '*' : formatIp(ip));
   const line = `${verb} ${protocol}!${host}!${port === 0 ? '*' : port}`;
   return {
     verb,

@@ -70,8 +70,8 @@ export class Lookups {
   }
 
   /**
-   * A name that may not be looked up may be short for one that may: then it is looked for in those domains
-   * alone.
+   * A name may be short for others. Where he may look up only some of these, each is looked for by itself,
+   * so that none of the rest is asked of anybody.
    */
   private async find(
     name: string,
@@ -83,21 +83,38 @@ export class Lookups {
     const asked = plain(name);
     const full = isRooted(name) ? [] : names.domains(name).map(domain => `${asked}.${domainKey(domain)}`);
     const allowed = full.filter(candidate => gate.mayResolve([candidate], caller));
-    if (allowed.length === 0 || gate.mayResolve([asked], caller)) {
-      gate.resolve([asked], caller, say);
-      const found = await names.addresses(name, signal, caller);
-      for (const each of new Set(found.map(address => address.name))) {
-        // The name that it was short for may be forbidden.
-        if (each !== undefined && each !== asked)
-          gate.resolve([each, asked], caller, say === 'all' ? 'refusals' : say);
-      }
-      return found;
+    const itself = allowed.length === 0 || gate.mayResolve([asked], caller) ? [asked] : [];
+    gate.resolve(itself.length > 0 ? itself : allowed, caller, say);
+    if (itself.length === 0 || allowed.length < full.length) {
+      return this.findEach([...itself, ...allowed], asked, caller, signal, say);
     }
-    gate.resolve(allowed, caller, say);
-    return firstOf(allowed, async candidate => {
-      const found = await names.addresses(`${candidate}.`, signal, caller);
-      return found.map(address => ({ ...address, name: candidate }));
-    });
+    const found = await names.addresses(name, signal, caller);
+    for (const each of new Set(found.map(address => address.name))) {
+      // The name that it was short for may be forbidden.
+      if (each !== undefined && each !== asked)
+        gate.resolve([each, asked], caller, say === 'all' ? 'refusals' : say);
+    }
+    return found;
+  }
+
+  private async findEach(
+    candidates: readonly string[],
+    asked: string,
+    caller: Caller,
+    signal: Signal,
+    say: Saying,
+  ): Promise<readonly HostAddress[]> {
+    const { gate, names } = this.options;
+    try {
+      return await firstOf(candidates, async candidate => {
+        const found = await names.addresses(candidate, signal, caller, false);
+        return candidate === asked ? found : found.map(address => ({ ...address, name: candidate }));
+      });
+    } catch (error) {
+      // That there is nothing else is not why.
+      if (isMissing(error)) gate.resolve([asked], caller, say === 'all' ? 'refusals' : say);
+      throw error;
+    }
   }
 
   /** Where a connect to a host may go. Errors: Enotrans, Edns, Eperm. */

@@ -73,9 +73,15 @@ export class Names implements Resolver {
     return [...new Set(all)].slice(0, MOST_DOMAINS);
   }
 
-  async addresses(name: string, signal: Signal, asker: Caller): Promise<readonly HostAddress[]> {
+  /** `searching`: what the database does not have may be found in the host's domains, too. */
+  async addresses(
+    name: string,
+    signal: Signal,
+    asker: Caller,
+    searching = true,
+  ): Promise<readonly HostAddress[]> {
     const ask = (at: string): Promise<readonly HostAddress[]> =>
-      this.options.resolver.addresses(at, signal, asker);
+      this.options.resolver.addresses(searching || isRooted(at) ? at : `${at}.`, signal, asker);
     return this.addressesOf(name, ask, MOST_ALIASES);
   }
 
