@@ -3,7 +3,7 @@ import { formatIp, isUnspecified, type Ip } from '../netfs/address.ts';
 import { FsError } from '../netfs/error.ts';
 import { parseLine } from './lines.ts';
 import type { Question } from './rules.ts';
-import { embedded } from './special.ts';
+import { embedded, isSpecial } from './special.ts';
 
 /** Bytes of distinct lines; what is asked beyond them is not written down. */
 const MOST = 256 * 1024;
@@ -19,19 +19,19 @@ export class Learner {
     const { verb, protocol, names, ip, port } = question;
     const to = (host: string): string => `${verb} ${protocol}!${host}!${port === 0 ? '*' : port}`;
     const [name] = names;
-    const line = to(name ?? hostOf(ip));
-    if (this.add(this.lines, line, line) && name !== undefined) this.named.add(name);
+    if (name === undefined) this.add(this.lines, to(hostOf(ip)), to(hostOf(ip)));
+    else if (isName(name) && this.add(this.lines, to(name), to(name))) this.named.add(name);
     for (const address of addressesBeside(question)) this.add(this.lines, to(address), to(address));
   }
 
   lookedUp(name: string): void {
-    this.add(this.names, name, `resolve ${name}`);
+    if (isName(name)) this.add(this.names, name, `resolve ${name}`);
   }
 
-  /** False where it is not written down: there is no room, or no line can say it. */
+  /** False where there is no room to write it down. */
   private add(set: Set<string>, text: string, line: string): boolean {
     if (set.has(text)) return true;
-    if (this.bytes + line.length >= MOST || !isSound(line)) return false;
+    if (this.bytes + line.length >= MOST) return false;
     this.bytes += line.length + 1;
     set.add(text);
     return true;
@@ -48,16 +48,21 @@ export class Learner {
 const hostOf = (ip: Ip): string => (isUnspecified(ip) ? '*' : formatIp(ip));
 
 /** What a line for the name, or for the address itself, does not open. */
-function addressesBeside({ names, trusted, special, ip }: Question): string[] {
+function addressesBeside({ verb, names, trusted, special, ip }: Question): string[] {
   const inside = embedded(ip);
+  // Nobody has that address, and the line would stand for every one.
+  if (verb === 'announce' && inside !== undefined && isUnspecified(inside)) return [];
+  const mustBeOpen = (special || (inside !== undefined && isSpecial(inside))) && !trusted;
   const both = inside === undefined ? [ip] : [ip, inside];
   if (names.length === 0) return both.slice(1).map(formatIp);
-  return special && !trusted ? both.map(formatIp) : [];
+  return mustBeOpen ? both.map(formatIp) : [];
 }
 
-function isSound(line: string): boolean {
+/** Whether a line says it as a name, and as nothing that stands for more: DNS knows `*` as a label. */
+function isName(name: string): boolean {
   try {
-    return parseLine(line) !== undefined;
+    const host = parseLine(`resolve ${name}`)?.host;
+    return host?.kind === 'name' && host.name === name;
   } catch (error) {
     if (error instanceof FsError) return false;
     throw error;
