@@ -47,7 +47,7 @@ export class ZoneDir implements DirNode {
   readonly editing = new Quota(EDITED);
   private readonly since: number;
   private readonly zones = new Map<string, ZoneFile>();
-  private made = 0;
+  private lastSerial = -1;
 
   constructor(parent: DirNode, options: ZonesOptions) {
     const { qids, authority, now } = options;
@@ -91,10 +91,19 @@ export class ZoneDir implements DirNode {
   /** For who needs not ask: with the lines with which it begins, of which nobody is told. */
   add(name: string, permissions: Permissions, lines = ''): ZoneFile {
     if (this.zones.size >= MOST_ZONES) throw new FsError('Enodev', `there are ${MOST_ZONES} zones`);
-    const zone = new ZoneFile(this, name, permissions, this.made++ % MOST_SLOTS);
+    const zone = new ZoneFile(this, name, permissions, this.freeSerial());
     zone.begin(Buffer.from(lines));
     this.zones.set(name, zone);
     return zone;
+  }
+
+  /** Numbers come again after millions of zones, but never that of one that is there. */
+  private freeSerial(): number {
+    const isTaken = (serial: number): boolean =>
+      [...this.zones.values()].some(zone => zone.serial === serial);
+    do this.lastSerial = (this.lastSerial + 1) % MOST_SLOTS;
+    while (isTaken(this.lastSerial));
+    return this.lastSerial;
   }
 
   remove(name: string, req: Req): void {
