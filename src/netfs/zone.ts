@@ -85,7 +85,9 @@ export class ZoneDir implements DirNode {
     this.options.authority.checkGovernance(req);
     if (this.zones.has(name)) throw new FsError('Eexist', name);
     if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
-    return this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
+    const zone = this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
+    this.options.changed('create', zone, req);
+    return zone;
   }
 
   /** For who needs not ask: with the lines with which it begins, of which nobody is told. */
