@@ -20,6 +20,9 @@ const MOST_USERS = 4096;
 /** Seconds for which even an answer that must not be kept holds: who asked has to dial. */
 const LEAST_TTL = 10;
 
+/** Seconds for which any holds: of a name's owner who says for ever, and of a file that is edited meanwhile. */
+const MOST_TTL = 24 * 60 * 60;
+
 interface Holding extends Naming {
   /** Milliseconds since the epoch. */
   readonly until: number;
@@ -48,7 +51,7 @@ export class Given {
     const names = addresses.get(key) ?? new Map<string, Holding>();
     addresses.delete(key);
     addresses.set(key, names);
-    const until = this.now() + Math.max(ttl, LEAST_TTL) * 1000;
+    const until = this.now() + Math.min(Math.max(ttl, LEAST_TTL), MOST_TTL) * 1000;
     const name = naming.names.join(' ');
     names.delete(name);
     names.set(name, { ...naming, until });

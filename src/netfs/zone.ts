@@ -48,7 +48,7 @@ export class ZoneDir implements DirNode {
   readonly options: ZonesOptions;
   private readonly since: number;
   private readonly zones = new Map<string, ZoneFile>();
-  private made = 0;
+  private lastSerial = -1;
 
   constructor(parent: DirNode, options: ZonesOptions) {
     const { qids, authority, now } = options;
@@ -86,16 +86,27 @@ export class ZoneDir implements DirNode {
     this.options.authority.checkGovernance(req);
     if (this.zones.has(name)) throw new FsError('Eexist', name);
     if (kind === 'directory') throw new FsError('Eperm', 'a zone is a file');
-    return this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
+    const zone = this.add(name, { owner: req.caller, gid: req.caller.gid, mode: NEW });
+    this.options.changed('create', zone, req);
+    return zone;
   }
 
   /** For who needs not ask: with the lines with which it begins, of which nobody is told. */
   add(name: string, permissions: Permissions, lines = ''): ZoneFile {
     if (this.zones.size >= MOST_ZONES) throw new FsError('Enodev', `there are ${MOST_ZONES} zones`);
-    const zone = new ZoneFile(this, name, permissions, this.made++ % MOST_SLOTS);
+    const zone = new ZoneFile(this, name, permissions, this.freeSerial());
     zone.begin(Buffer.from(lines));
     this.zones.set(name, zone);
     return zone;
+  }
+
+  /** Numbers come again after millions of zones, but never that of one that is there. */
+  private freeSerial(): number {
+    const isTaken = (serial: number): boolean =>
+      [...this.zones.values()].some(zone => zone.serial === serial);
+    do this.lastSerial = (this.lastSerial + 1) % MOST_SLOTS;
+    while (isTaken(this.lastSerial));
+    return this.lastSerial;
   }
 
   remove(name: string, req: Req): void {

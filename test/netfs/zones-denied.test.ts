@@ -1,5 +1,6 @@
 /** What a refusal says, to whom, and that /net/explain says the same of what was not tried. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import type { Caller } from '../../src/policy/identity.ts';
 import { ALICE, BOB, CAROL, GLENDA, people, TEAM } from '../support/callers.ts';
@@ -7,7 +8,7 @@ import { inProcess, type Fixture } from '../support/fixture.ts';
 import { facts } from '../support/machine.ts';
 import { shellAs, withRealUsers } from '../support/realusers.ts';
 import { Remote } from '../support/remote.ts';
-import { FakeResolver } from '../support/resolver.ts';
+import { addressesBy, FakeResolver } from '../support/resolver.ts';
 import type { Tree } from '../support/tree.ts';
 import { DENIED, dials, idsOf, lend, logged, whyNot, withZones, zone } from '../support/zones.ts';
 
@@ -358,4 +359,74 @@ inProcess(
     facts: facts([['127.0.0.1/8'], ['192.0.2.7/24']]),
     resolverSettings: { servers: [], search: [] },
   }),
+);
+
+// ---- the page -------------------------------------------------------------------------------------
+
+withRealUsers(
+  'docs/zones.md',
+  t => {
+    const page = readFileSync(new URL('../../docs/zones.md', import.meta.url), 'utf8');
+    const [, wanted = ''] = page.split('## What people want');
+    const scripts = [...wanted.matchAll(/^([^\n]+)\n\n```\n(.*?)```$/gms)].map(([, what, script]) => ({
+      what: what!,
+      script: script!.replaceAll('/net/', './').replaceAll(/\b(dev|students)\b/g, String(TEAM)),
+    }));
+
+    /** What each page's commands let whom do, and not do: Alice is in the group, Carol is not. */
+    const LETS: readonly { yes: string[]; no: string[] }[] = [
+      {
+        yes: ['alice tcp!github.com!443', 'alice tcp!api.github.com!443'],
+        no: ['alice tcp!gitlab.com!443', 'alice tcp!api.github.com!22', 'carol tcp!github.com!443'],
+      },
+      {
+        yes: ['glenda tcp!169.254.169.253!80', 'alice tcp!192.0.2.1!80'],
+        no: [
+          'glenda tcp!169.254.169.254!80',
+          'alice tcp!::ffff:169.254.169.254!80',
+          'glenda tcp!fd00:ec2::254!80',
+        ],
+      },
+      {
+        yes: [
+          'carol tcp!192.0.2.1!80',
+          'alice tcp!192.0.2.10!443',
+          'alice tcp!192.0.2.11!22',
+          'carol tcp!192.0.2.10!443',
+        ],
+        no: ['alice tcp!192.0.2.1!80', 'alice tcp!192.0.2.11!23', 'alice tcp!10.0.0.1!80'],
+      },
+      {
+        yes: ['carol tcp!192.0.2.1!80', 'carol resolve www.example.org', 'carol resolve example.org'],
+        no: ['carol resolve example.com', 'carol tcp!www.example.com!80'],
+      },
+      {
+        yes: ['carol announce tcp!127.0.0.1!8080', 'carol accept tcp!127.0.0.5!8080'],
+        no: [
+          'carol announce tcp!*!8080',
+          'carol announce tcp!127.0.0.1!80',
+          'carol accept tcp!192.0.2.1!8080',
+        ],
+      },
+    ];
+
+    it('has an example for each of what is tried here', () => assert.equal(scripts.length, LETS.length));
+
+    for (const [i, { yes, no }] of LETS.entries()) {
+      it(`shows what lets them: ${scripts[i]?.what}`, async () => {
+        for (const file of ['tcp/clone', 'dns', 'cs']) await t.client.chmod(file, 0o666);
+        if (![0, 1].includes(i)) await t.client.remove('zone/all');
+        const { stderr } = await shellAs(t, GLENDA, scripts[i]!.script);
+        assert.equal(stderr, '');
+        for (const question of [...yes, ...no]) {
+          const answer = await explained(t.client, `user ${question}`);
+          assert.equal(answer.slice(0, 3), yes.includes(question) ? 'yes' : 'no:', `${question}: ${answer}`);
+        }
+      });
+    }
+  },
+  {
+    netdir: '.',
+    resolver: addressesBy(() => ['198.41.0.4']),
+  },
 );

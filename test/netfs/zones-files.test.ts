@@ -7,6 +7,7 @@ import type { ZoneFile } from '../../src/netfs/zone.ts';
 import type { Caller } from '../../src/policy/identity.ts';
 import { ALICE, BOB, GLENDA, people, TEAM } from '../support/callers.ts';
 import { forEachDialect, inProcess, onFuse, type Fixture } from '../support/fixture.ts';
+import { shellAs } from '../support/realusers.ts';
 import type { Tree } from '../support/tree.ts';
 import { DENIED, dials, idsOf, lend, logged, NOT_OWNER, withZones, zone } from '../support/zones.ts';
 
@@ -400,6 +401,18 @@ onFuse(
       assert.equal(await t.text('zone/home'), 'resolve *\n');
     });
 
+    it('is added to by a shell that has read it, unless it has changed since', async () => {
+      await lend(t);
+      await zone(t, 'home', [HOME]);
+      const script = (between: string): string =>
+        `exec 3<>zone/home; cat <&3 >/dev/null; ${between}; echo 'resolve *' >&3; exec 3>&-; cat zone/home`;
+      const first = await shellAs(t, GLENDA, script(':'));
+      assert.equal(first.stdout, `${HOME}\nresolve *\n`, first.stderr);
+      const second = await shellAs(t, GLENDA, script(`echo '# new' >zone/home`));
+      assert.equal(second.stdout, '# new\n');
+      assert.match(second.stderr, /echo/);
+    });
+
     it('has the lines of all who append at once, one behind the other', async () => {
       const { O_WRONLY, O_APPEND } = (await import('node:fs')).constants;
       await lend(t);
@@ -441,6 +454,29 @@ inProcess(
       void one.flush!(by(GLENDA));
       void two.flush!(by(GLENDA));
       assert.equal(file.content.toString(), `${HOME}\nresolve b.x\nresolve a.x\nresolve c.x\nresolve d.x\n`);
+    });
+
+    it('is what he has read for who empties it and writes, or else his write fails', async () => {
+      await zone(t, 'home', [HOME]);
+      const file = zoneOf(t, 'home');
+      const reply: Reply = {
+        count: 100,
+        room: size => Buffer.alloc(size),
+        drop: () => {},
+        mayAnswer: () => true,
+      };
+      const editors = [file.open(RW, by(GLENDA)), file.open(RW, by(GLENDA))];
+      for (const [i, editor] of editors.entries()) {
+        void editor.read(0, reply, by(GLENDA));
+        void editor.truncate!(0, by(GLENDA));
+        if (i === 0) continue;
+        void editor.write(0, Buffer.from('resolve *\n'), by(GLENDA));
+        void editor.flush!(by(GLENDA));
+      }
+      assert.throws(() => editors[0]!.write(0, Buffer.from('# no\n'), by(GLENDA)), failsWith('Echanged'));
+      void editors[0]!.flush!(by(GLENDA));
+      editors[0]!.close();
+      assert.equal(file.content.toString(), 'resolve *\n');
     });
 
     it('has fewer than 16 MiB', async () => {

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { hostDialer } from '../../src/host/dialer.ts';
 import { NOBODY, type Caller } from '../../src/policy/identity.ts';
-import { ALICE, BOB, GLENDA, people, TEAM } from '../support/callers.ts';
+import { ALICE, BOB, CAROL, GLENDA, people, TEAM } from '../support/callers.ts';
 import { Station } from '../support/datagrams.ts';
 import { inProcess, isRefusal, type Fixture } from '../support/fixture.ts';
-import { UserDatabase } from '../support/realusers.ts';
+import { shellAs, UserDatabase, withRealUsers } from '../support/realusers.ts';
 import { ending, receive, Tarpit } from '../support/remote.ts';
 import { addressesBy } from '../support/resolver.ts';
 import type { Tree } from '../support/tree.ts';
@@ -106,6 +106,19 @@ withZones('a connection that is not allowed any more', (t, by) => {
     await assert.rejects(again.write('hello'), isRefusal);
     await t.client.chmod('zone/home', 0o750);
     await Promise.all([again.close(), ctl.close()]);
+  });
+
+  it('is that of who connected it, whoever owns it by now', async () => {
+    await zone(t, 'home', [HOME], { mode: 0o710, group: TEAM });
+    const { dir, data, socket } = await t.connect(as(t, by.alice));
+    await t.client.setStat(`${dir}/ctl`, idsOf(t, { owner: CAROL }));
+    await zone(t, 'other', ['resolve *']);
+    await data.write('hello');
+    assert.equal((await receive(socket, 5)).toString(), 'hello');
+    const end = ending(socket);
+    await t.client.chmod('zone/home', 0o701);
+    assert.equal((await end).by, 'RST');
+    await assert.rejects((await by.carol.open(`${dir}/data`, 'rw')).write('no'), isRefusal);
   });
 
   it('was dialled by opening, or is of datagrams', async () => {
@@ -269,3 +282,21 @@ inProcess(
   },
   () => ({ owner: GLENDA, users: people }),
 );
+
+// ---- descriptors that are handed on -----------------------------------------------------------------
+
+withRealUsers('a descriptor that is handed on', t => {
+  const root = { uid: 0, gid: 0, groups: [] };
+  const become = `setpriv --reuid=${CAROL.uid} --regid=${CAROL.gid} --clear-groups`;
+
+  it('has its opener judged, whoever writes to it', async () => {
+    await lend(t);
+    const remote = await t.remote();
+    const script = (command: string): string =>
+      `exec 3<>tcp/clone; read -r n <&3; ${command} sh -c 'echo "connect ${remote.address}" >&3'; head -c 11 tcp/$n/status`;
+    const dial = async (as: typeof root, by: string) => (await shellAs(t, as, script(by))).stdout;
+    await zone(t, 'home', [HOME], { mode: 0o710, group: TEAM });
+    assert.equal(await dial({ ...root, groups: [TEAM] } as never, become), 'Established');
+    assert.match(await dial(root, `setpriv --groups=${TEAM}`), /^Closed/);
+  });
+});
