@@ -11,6 +11,7 @@ const OTHERS =
 const OURS: Readonly<Record<string, (value: string) => string[]>> = {
   allow_other: () => ['--allow-other'],
   conversations: n => ['--conversations', n],
+  policy: file => ['--policy', file],
 };
 
 /** A line of fstab that asks for what cannot be given. */

@@ -8,10 +8,13 @@ const translate = (...args: string[]): readonly string[] => fromMountHelper(args
 
 describe('the command line of a mount helper', () => {
   it('is serve in other words', () => {
-    assert.deepEqual(translate('net', '/net', '-o', 'rw,nosuid,allow_other,conversations=50'), [
-      ...['serve', '--mount', '/net', '--mount-name', 'net', '--background'],
-      ...['--allow-other', '--conversations', '50'],
-    ]);
+    assert.deepEqual(
+      translate('net', '/net', '-o', 'rw,nosuid,allow_other,conversations=50,policy=/etc/net.yaml'),
+      [
+        ...['serve', '--mount', '/net', '--mount-name', 'net', '--background'],
+        ...['--allow-other', '--conversations', '50', '--policy', '/etc/net.yaml'],
+      ],
+    );
   });
 
   it('may have a descriptor in place of the directory, which mount.fuse3 has mounted here', () => {

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { connect } from '../../src/client/index.ts';
 import { eventually } from '../support/fixture.ts';
 import { Process, run, type Outcome } from './process.ts';
 
@@ -212,6 +213,40 @@ describe('slashnet serve --policy', function () {
 });
 
 describe('slashnet explain', () => {
+  it('answers of others, and in a view', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'slashnet-'));
+    const at = `unix!${dir}/sock`;
+    const server = new Process(['serve', '--listen', at]);
+    await server.until('stderr', /listening/);
+    const client = await connect(at);
+    try {
+      const { name } = await client.open('view/clone', 'rw').then(async file => {
+        await file.write('allow tcp!127.0.0.1!80\n');
+        return { name: `view/${(await file.read(16, 0)).toString()}` };
+      });
+      const explain = async (...args: string[]): Promise<string> => {
+        const { code, stdout, stderr } = await run(['explain', '--at', at, ...args]);
+        assert.equal(stderr, '');
+        assert.equal(code, stdout.startsWith('yes: ') ? 0 : 1);
+        return stdout;
+      };
+      assert.match(await explain('--in', name, 'tcp!127.0.0.1!80'), /^yes: /);
+      assert.match(await explain('--in', `/net/${name}`, 'connect', 'tcp!127.0.0.1!81'), /^no: /);
+      assert.match(await explain('announce', 'tcp!*!80'), /^yes: .* announce /);
+      assert.match(await explain('resolve', 'example.test'), /^(yes|no): /);
+      await client.chmod('tcp/clone', 0o600);
+      assert.match(await explain('--user', 'nobody', 'tcp!127.0.0.1!80'), /^no: nobody needs /);
+      const { code, stdout, stderr } = await run(['explain', '--at', at, '--user', 'no-such', 'tcp!x!1']);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /unknown user/);
+    } finally {
+      client.close();
+      server.child.kill('SIGTERM');
+      await server.ended;
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
   for (const args of [[], ['a', 'tcp!x!1'], ['connect', 'tcp!x!1', 'more']]) {
     it(`ends with 2 on explain ${args.join(' ')}`, async () => {
       const { code, stdout } = await run(['explain', ...args]);

@@ -212,6 +212,11 @@ files:
     assert.equal((await policyOf('files: {}')).zones, undefined);
   });
 
+  it('says nothing of stdin and stdout, which a server in the background has not', async () => {
+    const [error] = await errorsIn("listen: '-'");
+    assert.match(error!, /stdin and stdout/);
+  });
+
   it('gives zones their lines, then those of their files, and 0700 where no mode is given', async () => {
     const text = `
 zones:

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { loadPolicy, type Policy } from '../../src/policy/config/index.ts';
 import { MOST_ZONES } from '../../src/netfs/zone.ts';
-import { inGroup } from '../../src/policy/identity.ts';
+import { connect, explain } from '../../src/client/index.ts';
+import { inGroup, unauthenticated } from '../../src/policy/identity.ts';
 import { ALICE, CAROL, GLENDA, people, TEAM } from '../support/callers.ts';
-import { inProcess, type DirectFixture } from '../support/fixture.ts';
+import { forEachDialect, inProcess, type DirectFixture, type NinepFixture } from '../support/fixture.ts';
 
 const FILE = '/p/policy.yaml';
 const DENIED = ['permission denied', 'EACCES'] as const;
@@ -17,7 +18,7 @@ async function policy(text: string): Promise<Policy> {
   return loaded.policy;
 }
 
-const apply = async (t: DirectFixture, text: string): Promise<readonly string[]> =>
+const apply = async (t: DirectFixture | NinepFixture, text: string): Promise<readonly string[]> =>
   t.server.policy.apply(await policy(text), FILE);
 
 const zonesOf = async (t: DirectFixture): Promise<string[]> =>
@@ -224,6 +225,31 @@ inProcess(
       await apply(t, 'users: { carol: alice }');
       assert.equal(t.server.policy.trusted.get('carol')!.uid, ALICE.uid);
       assert.notEqual(t.server.policy.trusted.get('carol')!.uid, CAROL.uid);
+    });
+  },
+  options,
+);
+
+forEachDialect(
+  'clients of a trusted transport',
+  t => {
+    it('are who the policy says they are, by the names that they claim', async () => {
+      await apply(
+        t,
+        `files: { tcp/clone: { mode: '0660', group: team } }
+users: { guest: { uid: 5001, gid: 5001, groups: [team] }, carol: alice }
+zones: { lo: { mode: '0710', group: team, lines: '${LO}' } }`,
+      );
+      const { dialect } = t;
+      const asked = async (uname: string): Promise<string> => {
+        const socket = await t.socketAs({ caller: unauthenticated(), claims: 'trusted' });
+        const client = await connect(socket, { dialect, uname });
+        t.after(() => client.close());
+        return (await explain(client, 'tcp!127.0.0.1!80')).reason;
+      };
+      assert.match(await asked('guest'), /^guest may connect/);
+      assert.match(await asked('carol'), /^alice may connect/);
+      assert.match(await asked('stranger'), /^none needs /);
     });
   },
   options,

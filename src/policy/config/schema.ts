@@ -200,7 +200,9 @@ function groupId(value: unknown, users: Users): number {
 
 function endpoint(value: unknown): Endpoint {
   try {
-    return parseEndpoint(text(value, 'unix!PATH or tcp!HOST!PORT'));
+    const parsed = parseEndpoint(text(value, 'unix!PATH or tcp!HOST!PORT'));
+    if (parsed.kind !== 'stdio') return parsed;
+    throw new Mistake('stdin and stdout are for the command line to serve: --listen -');
   } catch (error) {
     if (error instanceof EndpointError) throw new Mistake(error.message);
     throw error;
