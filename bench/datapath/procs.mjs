@@ -43,7 +43,7 @@ export async function end(child) {
 
 export const endAll = () => Promise.all([...children].map(end));
 
-/** Starts a helper that prints a JSON array of ports and answers input lines with one more line each. */
+/** Starts a helper that prints a JSON array, of ports mostly, and answers input lines with one more line each. */
 export async function startHelper(name, command, args) {
   const child = start(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -52,8 +52,8 @@ export async function startHelper(name, command, args) {
     if (done) throw new Error(`${name} ended before it answered`);
     return JSON.parse(value);
   };
-  const ask = () => {
-    child.stdin.write('\n');
+  const ask = (line = '') => {
+    child.stdin.write(`${line}\n`);
     return next();
   };
   return { pid: child.pid, child, ports: await next(), ask };

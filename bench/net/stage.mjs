@@ -11,7 +11,7 @@ import { drive, startNet } from '../fuse/stage.mjs';
 import { depthOf } from './workloads.mjs';
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
-const built = name => path.join(here, 'build', name);
+export const built = name => path.join(here, 'build', name);
 const beside = name => path.join(here, name);
 
 export function compile() {

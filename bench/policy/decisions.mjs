@@ -1,133 +1,196 @@
-// Decisions per second: `npm run build && node bench/policy/decisions.mjs`. What is counted is in README.md.
+// Decisions per second, beside what one would write without thinking (every line is looked at) and beside
+// node's net.BlockList. Each runs for a while in this process; the same questions for all.
 import { BlockList } from 'node:net';
-import { performance } from 'node:perf_hooks';
+import { formatIp, parseIp } from '../../dist/netfs/address.js';
+import { inNetwork } from '../../dist/policy/network.js';
 import { parseZone } from '../../dist/policy/lines.js';
 import { Rules } from '../../dist/policy/rules.js';
-import { formatIp } from '../../dist/netfs/address.js';
-import { machine, machineLine, median } from '../datapath/report.mjs';
-import { LinearScan } from './linear.mjs';
-import { madeUp } from './zones.mjs';
+import { clock } from './stage.mjs';
 
-const SIZES = [10, 1_000, 100_000];
-const ROUNDS = 5;
-const ROUND_MS = 150;
+export const SIZES = [10, 1_000, 100_000];
+const QUESTIONS = 997;
+const COMPARED = 6;
 
-function perSecond(step) {
-  const start = performance.now();
-  let calls = 0;
-  let passed = 0;
-  // Between two looks at the clock so many calls as take about a fiftieth of a round.
-  for (let batch = 1; passed < ROUND_MS; batch = Math.max(1, Math.ceil((calls / passed) * (ROUND_MS / 50)))) {
-    for (let i = 0; i < batch; i++) step(calls++);
-    passed = performance.now() - start;
-  }
-  return (calls * 1000) / passed;
+/** Numbers that look like chance and are the same in each run. */
+function chance(seed) {
+  let state = seed;
+  return below => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
 }
 
-/** Rounds of all that is compared in turn, so that what disturbs one disturbs all. */
-function measure(steps) {
-  const rounds = Array.from({ length: ROUNDS }, () => steps.map(step => (step ? perSecond(step) : NaN)));
-  return steps.map((_, i) => median(rounds.map(figures => figures[i])));
+const owner = { name: 'glenda', uid: 1, gid: 1, groups: [] };
+const zone = (name, mode = 0o755) => ({ name, permissions: { owner, gid: 1, mode } });
+
+const address = random => `${1 + random(223)}.${random(256)}.${random(256)}.${random(256)}`;
+const name = i => `host${i}.example${i % 97}.net`;
+
+/** A network that has an address in it. */
+function networkAround(ip, prefix) {
+  const bits = ip.split('.').reduce((all, byte) => all * 256 + Number(byte), 0);
+  const start = bits - (bits % 2 ** (32 - prefix));
+  return `${[24, 16, 8, 0].map(shift => (start >>> shift) & 255).join('.')}/${prefix}`;
 }
 
-const passes = zone => (zone.permissions.mode & 0o001) !== 0;
+/** Lines in zones, the questions' part that differs, and whether BlockList can say the same. */
+const MIXES = {
+  /** Networks of 16 to 32 bits; half of the questions are in one. */
+  addresses(count, random) {
+    const nets = Array.from({ length: count }, () => networkAround(address(random), 16 + random(17)));
+    const inside = () => nets[random(count)].split('/')[0];
+    return {
+      lines: [nets.map(net => `connect tcp!${net}!443`)],
+      nets,
+      question: i => ({ ip: parseIp(i % 2 === 0 ? inside() : address(random)), port: 443 }),
+    };
+  },
+  /** Names, and a tenth of them `*.name`. */
+  names(count, random) {
+    const lines = Array.from(
+      { length: count },
+      (_, i) => `connect tcp!${i % 10 === 0 ? '*.' : ''}${name(i)}!443`,
+    );
+    return {
+      lines: [lines],
+      question: i => ({
+        ip: parseIp(address(random)),
+        port: 443,
+        names: [i % 2 === 0 ? name(random(count)) : `no.${name(i)}`],
+      }),
+    };
+  },
+  /** A hundred lines of ports for each host. */
+  ports(count, random) {
+    const hosts = Array.from({ length: Math.ceil(count / 100) }, () => address(random));
+    const lines = Array.from({ length: count }, (_, i) => {
+      const low = 1 + random(60_000);
+      return `connect tcp!${hosts[i % hosts.length]}!${low}-${low + random(2000)}`;
+    });
+    const host = () => parseIp(hosts[random(hosts.length)]);
+    return { lines: [lines], question: () => ({ ip: host(), port: 1 + random(65_535) }) };
+  },
+  /** As `addresses`, in zones of ten lines, of which the caller passes every other. */
+  zones(count, random) {
+    const { lines, question } = MIXES.addresses(count, random);
+    return { lines: lines[0].flatMap((_, i, all) => (i % 10 === 0 ? [all.slice(i, i + 10)] : [])), question };
+  },
+};
 
-function fill(zones) {
+export const mixes = Object.keys(MIXES);
+
+function made(mix, count) {
+  const { lines, question, nets } = MIXES[mix](count, chance(count));
+  const zones = new Map(
+    lines.map((texts, i) => [
+      zone(`z${i}`, i % 2 === 0 ? 0o755 : 0o700),
+      parseZone(Buffer.from(`${texts.join('\n')}\n`)),
+    ]),
+  );
+  const questions = Array.from({ length: QUESTIONS }, (_, i) => ({
+    verb: 'connect',
+    protocol: 'tcp',
+    names: [],
+    trusted: false,
+    special: false,
+    ...question(i),
+  }));
+  return { zones, questions, nets };
+}
+
+const passes = ({ permissions }) => (permissions.mode & 1) !== 0;
+
+// ---- who decides ----------------------------------------------------------------------------------
+
+function fast({ zones }) {
   const rules = new Rules();
-  for (const { zone, text } of zones) rules.set(zone, parseZone(text));
-  return rules;
+  for (const [each, lines] of zones) rules.set(each, lines);
+  return question => rules.decide(question, passes).allowed;
 }
 
-function blockList(zones) {
+const isOf = ({ host }, { ip, names }) => {
+  if (host.kind === 'any') return true;
+  if (host.kind === 'network') return inNetwork(ip, host);
+  if (host.kind === 'name') return names.includes(host.name);
+  return names.some(text => text.endsWith(`.${host.suffix}`));
+};
+
+/** Greater is more specific; enough for these lines, which name one protocol and one range. */
+function order({ host, ports: [{ low, high }] }) {
+  const rank = { any: 0, network: 1 + host.prefix, suffix: 256 + host.suffix?.length, name: 512 }[host.kind];
+  return rank * 65_536 + 65_535 - (high - low);
+}
+
+/** What the rule says, line after line. */
+function linear({ zones }) {
+  const all = [...zones].flatMap(([each, lines]) =>
+    lines.map(line => ({ zone: each, line, order: order(line) })),
+  );
+  return question => {
+    let best = -1;
+    let allowed = false;
+    for (const { zone: each, line, order: its } of all) {
+      const [{ low, high }] = line.ports;
+      if (its < best || line.verb !== question.verb || line.protocol !== question.protocol) continue;
+      if (question.port < low || question.port > high || !isOf(line, question)) continue;
+      allowed = passes(each) || (its === best && allowed);
+      best = its;
+    }
+    return allowed;
+  };
+}
+
+/** It knows addresses, and neither ports nor zones nor which of two is more specific. */
+function blockList({ nets, questions }) {
   const list = new BlockList();
-  for (const { text } of zones) {
-    for (const { host } of parseZone(text)) {
-      if (host.kind === 'network') list.addSubnet(formatIp(host.ip), host.prefix, `ipv${host.ip.family}`);
+  for (const net of nets) {
+    const [ip, prefix] = net.split('/');
+    list.addSubnet(ip, Number(prefix), 'ipv4');
+  }
+  const texts = new Map(questions.map(question => [question, formatIp(question.ip)]));
+  return question => list.check(texts.get(question), 'ipv4');
+}
+
+// ---- how fast -------------------------------------------------------------------------------------
+
+function perSecond(decide, questions, seconds) {
+  const start = clock();
+  let done = 0;
+  let took = 0;
+  do {
+    // The clock is not to be what is measured, and a slow way is asked a few times only.
+    const atOnce = took * 1000 < done ? 64 : 1;
+    for (let i = 0; i < atOnce; i++) decide(questions[done++ % questions.length]);
+    took = (clock() - start) / 1000;
+  } while (took < seconds);
+  return done / took;
+}
+
+/** All three say the same of every question, or what is measured is worth nothing. */
+function compare(ways, questions) {
+  for (const question of questions.slice(0, COMPARED)) {
+    const answers = Object.values(ways).map(decide => decide(question));
+    if (new Set(answers).size > 1)
+      throw new Error(`${Object.keys(ways)} say ${answers} of ${formatIp(question.ip)}`);
+  }
+}
+
+/** Decisions per second of each way, once per round. */
+export function measureDecisions(mix, count, rounds, seconds) {
+  const all = made(mix, count);
+  const ways = { slashnet: fast(all), linear: linear(all), ...(all.nets && { BlockList: blockList(all) }) };
+  compare(ways, all.questions);
+  for (const question of all.questions) ways.slashnet(question);
+  const results = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const [path, decide] of Object.entries(ways)) {
+      results.push({
+        round,
+        workload: `${mix}-${count}`,
+        path,
+        figure: perSecond(decide, all.questions, seconds),
+      });
     }
   }
-  return list;
+  return results;
 }
-
-const figure = n => (Number.isNaN(n) ? '-' : Math.round(Number(n.toPrecision(3))).toLocaleString('en-US'));
-
-function row(cells) {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(22) : cell.padStart(14))).join('');
-}
-
-function compare(size) {
-  const { zones, questions } = madeUp(size);
-  const rules = fill(zones);
-  const scan = new LinearScan(zones.map(({ zone, text }) => [zone, parseZone(text)]));
-  const list = blockList(zones);
-  for (const [kind, asked] of Object.entries(questions)) {
-    const at = i => asked[i % asked.length];
-    const addresses =
-      kind === 'by name' ? undefined : asked.map(({ ip }) => [formatIp(ip), `ipv${ip.family}`]);
-    const [fast, linear, block] = measure([
-      i => rules.decide(at(i), passes),
-      i => scan.decide(at(i), passes),
-      addresses && (i => list.check(...addresses[i % addresses.length])),
-    ]);
-    console.log(row([`${size.toLocaleString('en-US')}, ${kind}`, ...[fast, linear, block].map(figure)]));
-  }
-}
-
-/** Milliseconds until the first decision by a zone that was edited. */
-function edits() {
-  const { zones, questions } = madeUp(100_000, 20);
-  const rules = new Rules();
-  const [q] = questions['by name'];
-  const started = performance.now();
-  for (const { zone, text } of zones) rules.set(zone, parseZone(text));
-  rules.decide(q, passes);
-  console.log(`${'100,000 lines, all at first'.padEnd(46)} ${figure(performance.now() - started)} ms`);
-
-  edit(
-    'a line more in one of 20 zones',
-    rules,
-    zones[3],
-    lines => [...lines, 'connect tcp!new.example!443'],
-    q,
-  );
-  const whole = zones.map(({ text }) => text.toString()).join('');
-  const all = { zone: { ...zones[0].zone, name: 'all' }, text: Buffer.from(whole) };
-  const one = new Rules();
-  one.set(all.zone, parseZone(all.text));
-  one.decide(q, passes);
-  edit(
-    'a line more at the end of a zone of 100,000',
-    one,
-    all,
-    lines => [...lines, 'connect tcp!new.example!443'],
-    q,
-  );
-  edit('a network more at its start', one, all, lines => ['connect tcp!198.51.100.0/24!443', ...lines], q);
-  edit('a line less in its middle', one, all, lines => lines.toSpliced(lines.length >> 1, 1), q);
-}
-
-function edit(what, rules, { zone, text }, change, q) {
-  const times = { parse: [], rules: [] };
-  const lines = text.toString().trimEnd().split('\n');
-  const changed = Buffer.from(change(lines).join('\n') + '\n');
-  for (let i = 0; i < ROUNDS; i++) {
-    for (const next of [changed, text]) {
-      const start = performance.now();
-      const parsed = parseZone(next, rules.linesOf(zone));
-      const parsedAt = performance.now();
-      rules.set(zone, parsed);
-      rules.decide(q, passes);
-      times.parse.push(parsedAt - start);
-      times.rules.push(performance.now() - parsedAt);
-    }
-  }
-  const [parse, settle] = [median(times.parse), median(times.rules)];
-  const parts = `${figure(parse)} ms to parse, ${figure(settle)} ms to the first decision`;
-  console.log(`${what.padEnd(46)} ${figure(parse + settle)} ms (${parts})`);
-}
-
-console.log(machineLine(machine()));
-console.log(`medians of ${ROUNDS} rounds of ${ROUND_MS} ms; decisions per second\n`);
-console.log(row(['lines', 'Rules', 'linear scan', 'BlockList']));
-for (const size of SIZES) compare(size);
-console.log('\nan edit, until it decides');
-edits();
