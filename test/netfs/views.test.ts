@@ -108,6 +108,15 @@ forEachDoorAndUser('a view', (t, by) => {
     assert.equal((await ctl.read(32)).toString() || (await ctl.read(32)).toString(), '0');
   });
 
+  it('answers in its cs for where those inside have it', async () => {
+    const { ctl, dir } = await makeView(by.alice);
+    assert.equal(await ask(by.alice, `${dir}/cs`, 'tcp!192.0.2.1!80'), '/net/tcp/clone 192.0.2.1!80');
+    await ctl.write('netdir /home/alice/net/');
+    const answer = await ask(by.alice, `${dir}/cs`, 'tcp!192.0.2.1!80');
+    assert.equal(answer, '/home/alice/net/tcp/clone 192.0.2.1!80');
+    await t.refuses(ctl.write('netdir net'), 'unknown control request', 'EINVAL');
+  });
+
   it('allows nothing at first', async () => {
     const { dir } = await makeView(by.alice);
     const { address } = await t.remote();
