@@ -42,4 +42,17 @@ describe('the status of a process', () => {
       rmSync(dir, { recursive: true });
     }
   });
+
+  it('is whole where somebody is in a thousand groups', async function () {
+    if (process.getuid!() !== 0) this.skip();
+    const groups = Array.from({ length: 1000 }, (_, i) => 100_000 + i);
+    const told = ['--groups', groups.join(','), 'sh', '-c', 'echo; exec cat'];
+    const child = spawn('setpriv', told, { stdio: ['pipe', 'pipe', 'inherit'] });
+    try {
+      await once(child.stdout, 'data');
+      assert.deepEqual(groupsOf(child.pid!, 0, process.getgid!()), groups);
+    } finally {
+      child.stdin.end();
+    }
+  });
 });
