@@ -12,9 +12,21 @@ import { ALICE, asAlice, isRoot, Lines, Namespace, sourcesIn, until } from './na
 const PAGE = Array.from({ length: 5000 }, (_, i) => `line ${i} of the page\n`).join('');
 
 /** The root, as ls sorts it. */
-const LISTING = ['arp', 'cs', 'dial', 'dns', 'ipifc', 'iproute', 'ipselftab', 'ndb', 'tcp', 'udp', ''].join(
-  '\n',
-);
+const LISTING = `arp
+cs
+dial
+dns
+explain
+ipifc
+iproute
+ipselftab
+log
+ndb
+tcp
+udp
+view
+zone
+`;
 
 describe('slashnet serve --mount', function () {
   this.timeout(30_000);
