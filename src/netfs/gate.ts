@@ -109,7 +109,7 @@ export class Gate {
 
   /** Eperm for who may not look up any of these names, which are names of one host. */
   resolve(names: readonly string[], caller: Caller, say: Saying = 'all'): void {
-    const ruling = this.ruleNames(names, caller);
+    const ruling = this.ruleNames(names, caller, say !== 'nothing');
     const where = { ...this.who(caller), verb: 'resolve', dest: names[0] };
     if (!ruling.verdict.allowed) {
       const what = { verb: 'resolve', dest: names[0]!, line: `resolve ${names[0]}` };
@@ -124,9 +124,10 @@ export class Gate {
     return this.ruleNames(names, caller).verdict.allowed;
   }
 
-  ruleNames(names: readonly string[], caller: Caller): Ruling<ZoneFile> {
+  /** What would be decided, and nothing else. */
+  ruleNames(names: readonly string[], caller: Caller, noting = false): Ruling<ZoneFile> {
     this.mustBeOpen();
-    return this.judge.resolves(names, caller);
+    return this.judge.resolves(names, caller, noting);
   }
 
   private mustBeOpen(): void {

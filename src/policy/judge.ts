@@ -70,13 +70,15 @@ export class Judge<Z extends Zone> {
     return first!;
   }
 
-  /** Whether names may be looked up: one that may is enough. */
-  resolves(names: readonly string[], caller: Caller): Ruling<Z> {
+  /** Whether names may be looked up: one that may is enough. `noting`: they will be. */
+  resolves(names: readonly string[], caller: Caller, noting = true): Ruling<Z> {
     const verdict = this.learned(
       this.rules.resolves(names, zone => this.passes(caller, zone)),
-      () => this.learning!.learner.lookedUp(names[0]!),
+      () => {
+        if (noting) this.learning!.learner.lookedUp(names[0]!);
+      },
     );
-    return this.withAbove(verdict, caller, above => above.judge.resolves(names, above.maker));
+    return this.withAbove(verdict, caller, above => above.judge.resolves(names, above.maker, noting));
   }
 
   /** While it learns nothing is refused here but what is forbidden to everybody. */
