@@ -94,22 +94,19 @@ function quoting(error: 'Ednsrequest' | 'Ednstype', what: string, detail: string
 /** The records of the type that was asked for, under the name that has them: aliases on the way are not shown. */
 async function answers(request: Request, lookups: Lookups, { signal, caller }: Req): Promise<string[]> {
   const { type, ndb } = request;
-  const records = await lookUp(request, lookups, name =>
+  const records = await lookUp(lookups.candidates(request.name, caller), name =>
     lookups.records(name, type, signal, caller, request.name),
   );
   const shown = typeNumber(type) === ALL ? records : records.filter(record => record.type === type);
   return shown.map(ndb ? asAttributes : asLine);
 }
 
-/** A name of one label is looked for in the local domains, and by itself at last. */
 async function lookUp(
-  { name }: Request,
-  lookups: Lookups,
+  names: readonly string[],
   find: (name: string) => Promise<readonly ResourceRecord[]>,
 ): Promise<readonly ResourceRecord[]> {
-  const domains = name.includes('.') ? [] : lookups.domains(name);
   try {
-    return await firstOf([...domains.map(domain => `${name}.${domain}`), name], find);
+    return await firstOf(names, find);
   } catch (error) {
     throw error instanceof FsError && RESOLVERS.has(error.name) ? prefixed(error) : error;
   }

@@ -152,7 +152,8 @@ function resolved(name: string, { view }: Explained, subject: Caller, { caller }
   if (plain === undefined) throw new FsError('Ebadaddr', `'${name}' is no domain name`);
   view.lookups.check(subject);
   const key = domainKey(plain);
-  const ruling = view.gate.ruleNames([key], subject);
+  const [found] = view.lookups.candidates(key, subject);
+  const ruling = view.gate.ruleNames([domainKey(found!)], subject);
   if (!ruling.verdict.allowed) {
     const what = { verb: 'resolve', dest: key, line: `resolve ${key}` };
     throw new FsError('Eperm', view.gate.sentence(ruling, what, subject, caller));

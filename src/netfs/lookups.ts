@@ -145,8 +145,8 @@ export class Lookups {
   ): Promise<readonly ResourceRecord[]> {
     const { above, gate, names } = this.options;
     above?.lookups.check(above.maker);
+    gate.resolve([plain(name)], caller);
     const naming = [...new Set([plain(name), plain(asked)])];
-    gate.resolve(naming, caller);
     const records = await names.records(name, type, signal, caller);
     for (const record of records) {
       const ip = record.type === 'ip' || record.type === 'ipv6' ? parseIp(record.value) : undefined;
@@ -157,8 +157,16 @@ export class Lookups {
     return records;
   }
 
-  domains(name: string): readonly string[] {
-    return this.options.names.domains(name);
+  /**
+   * What a question to dns may mean: a name of one label is looked for in the local domains, and by itself
+   * at last. Those that he may look up; if there is none, the name, to be refused.
+   */
+  candidates(name: string, caller: Caller): readonly string[] {
+    const { gate, names } = this.options;
+    const domains = name.includes('.') ? [] : names.domains(name);
+    const all = [...domains.map(domain => `${name}.${domain}`), name];
+    const allowed = all.filter(each => gate.mayResolve([plain(each)], caller));
+    return allowed.length > 0 ? allowed : [name];
   }
 }
 

@@ -370,6 +370,18 @@ withZones(
       assert.deepEqual(resolver.asked, ['far.example', '1.2.0.192.in-addr.arpa']);
     });
 
+    it('of one label is asked for in dns, too, only where it may be', async () => {
+      await zone(t, 'a', ['resolve far']);
+      await assert.rejects(asks(by.alice, 'dns', 'far ip'), isRefusal);
+      assert.deepEqual(resolver.asked, ['far']);
+      await zone(t, 'a', ['resolve far.example']);
+      assert.equal(await asks(by.alice, 'dns', 'far ip'), 'far.example ip\t127.0.0.1');
+      assert.deepEqual(resolver.asked, ['far', 'far.example']);
+      await zone(t, 'a', ['resolve other.example']);
+      await denied(asks(by.alice, 'dns', 'far ip'));
+      assert.deepEqual(resolver.asked, ['far', 'far.example']);
+    });
+
     it('that a connect line has may be looked up, also where it may be reached otherwise only', async () => {
       await zone(t, 'a', ['connect tcp!far.example!443']);
       assert.equal(await asks(by.alice, 'cs', 'tcp!far.example!443'), '/net/tcp/clone 127.0.0.1!443');
