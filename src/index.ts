@@ -11,9 +11,15 @@
  *
  * or mounted, `await server.addMount('/net', { allowOther: false })`.
  *
+ * Who may go where a policy says: `const loaded = await loadPolicy(path, { users: hostUsers() })`, and if it has no
+ * errors `server.policy.apply(loaded.policy, path)`.
+ *
  * `slashnet/9p` has the 9P server alone, for any tree; `slashnet/client` is the client.
  */
 export { DEFAULT_CONVERSATIONS, Server, type ServerOptions } from './server/server.ts';
+export { loadPolicy, type Loaded, type Policy, type PolicyError } from './policy/config/index.ts';
+export { PolicyFile } from './server/policyfile.ts';
+export { LogSinks, SYSLOG, type LogSinksOptions, type LogTarget } from './server/logsinks.ts';
 export { DoorError, type Door, type OnClient } from './server/transport/door.ts';
 export { unixDoor, unixDoorOn, type UnixOptions } from './server/transport/unix.ts';
 export { tcpDoor, tcpDoorOn, type TcpOptions } from './server/transport/tcp.ts';
