@@ -234,6 +234,7 @@ export class View implements Realm {
   make(maker: Caller): View {
     const { surroundings } = this;
     if (this.depth >= DEEPEST) throw new FsError('Enodev', `views within views go ${DEEPEST} deep`);
+    this.views.mustHaveRoom();
     if (!surroundings.views.take(this.payer ?? maker, 1))
       throw new FsError('Enodev', 'you have too many views');
     const own = asHeIs(maker);

@@ -86,10 +86,12 @@ export class ViewDir implements DirNode {
 
   // ---- what views do ------------------------------------------------------------------------------
 
+  mustHaveRoom(): void {
+    if (!this.numbers.has(MOST_VIEWS)) throw new FsError('Enodev', `there are ${MOST_VIEWS} views`);
+  }
+
   takeNumber(): number {
-    const number = this.numbers.take(MOST_VIEWS);
-    if (number === undefined) throw new FsError('Enodev', `there are ${MOST_VIEWS} views`);
-    return number;
+    return this.numbers.take(MOST_VIEWS)!;
   }
 
   add(view: View): void {
