@@ -614,4 +614,21 @@ withZones('a datagram with a header', (t, by) => {
     const data = await by.alice.open(`${dir}/data`, 'rw');
     await t.refuses(data.write(to(near, 'no')), ...DENIED);
   });
+
+  it('of a conversation that is connected goes to its remote and nowhere else', async () => {
+    const [near, far] = [await station(t), await station(t)];
+    await zone(t, 'a', [`connect udp!127.0.0.1!${near.port}`]);
+    for (const messages of [
+      ['headers', `connect ${near.address}`],
+      [`connect ${near.address}`, 'headers'],
+    ]) {
+      const conv = await t.clone(alice(), 'rw', 'udp');
+      for (const message of messages) await conv.ctl.write(message);
+      const data = await alice().open(`${conv.dir}/data`, 'rw');
+      await t.refuses(data.write(to(far, 'out')), ...DENIED);
+      await t.refuses(data.write(to(near, 'out', [127, 0, 0, 2])), ...DENIED);
+      await data.write(to(near, 'in'));
+      assert.equal((await near.next()).text, 'in');
+    }
+  });
 });
