@@ -6,7 +6,7 @@
  */
 import { abortable, type Signal } from '../abort.ts';
 import { parseIp, type Ip } from './address.ts';
-import { domainKey, isRooted } from './domain.ts';
+import { domainKey, isRooted, zoneKey } from './domain.ts';
 import { FsError } from './error.ts';
 import type { Gate, Saying } from './gate.ts';
 import type { Names } from './names.ts';
@@ -80,7 +80,7 @@ export class Lookups {
     say: Saying,
   ): Promise<readonly HostAddress[]> {
     const { gate, names } = this.options;
-    const asked = plain(name);
+    const asked = zoneKey(name);
     const full = isRooted(name) ? [] : names.domains(name).map(domain => `${asked}.${domainKey(domain)}`);
     const allowed = full.filter(candidate => gate.mayResolve([candidate], caller));
     const itself = allowed.length === 0 || gate.mayResolve([asked], caller) ? [asked] : [];
@@ -145,7 +145,7 @@ export class Lookups {
   ): Promise<readonly ResourceRecord[]> {
     const { above, gate, names } = this.options;
     above?.lookups.check(above.maker);
-    const naming = [...new Set([plain(name), plain(asked)])];
+    const naming = [...new Set([zoneKey(name), zoneKey(asked)])];
     gate.resolve(naming, caller);
     const records = await names.records(name, type, signal, caller);
     for (const record of records) {
@@ -162,13 +162,7 @@ export class Lookups {
   }
 }
 
-/** As zones name it: in lower case, without its final dot. */
-function plain(name: string): string {
-  const key = domainKey(name);
-  return key.length > 1 && isRooted(key) ? key.slice(0, -1) : key;
-}
-
 const namingOf = (asked: string, { name, own }: Pick<HostAddress, 'name' | 'own'>): Naming => ({
-  names: [...new Set([plain(asked), ...(name === undefined ? [] : [name])])],
+  names: [...new Set([zoneKey(asked), ...(name === undefined ? [] : [name])])],
   trusted: own === true,
 });

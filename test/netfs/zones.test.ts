@@ -283,7 +283,7 @@ let clock = 0;
 withZones(
   'a name',
   (t, by) => {
-    const asks = async (client: Tree, file: 'cs' | 'dns', question: string): Promise<string> => {
+    const asks = async (client: Tree, file: 'cs' | 'dns' | 'explain', question: string): Promise<string> => {
       const opened = await client.open(file, 'rw');
       try {
         await opened.write(question, 0);
@@ -368,6 +368,28 @@ withZones(
       await zone(t, 'reverse', ['resolve *.in-addr.arpa']);
       await assert.rejects(asks(by.alice, 'dns', '192.0.2.1 ptr'), isRefusal);
       assert.deepEqual(resolver.asked, ['far.example', '1.2.0.192.in-addr.arpa']);
+    });
+
+    it('is the same name however it is written, and a dot within a label parts none', async () => {
+      await zone(t, 'all', ['resolve *']);
+      await zone(t, 'never', ['resolve secret.test', 'resolve *.secret.test'], { mode: 0o600 });
+      for (const name of [
+        's\\101cret.test',
+        'SECRE\\T.test.',
+        'ⓢecret.test',
+        'a.s\\069cret.test',
+        'ｓecret.test',
+      ]) {
+        await denied(asks(by.alice, 'dns', `${name} txt`));
+        assert.match(await asks(by.alice, 'explain', `resolve ${name}`), /^no: alice may not look up /);
+      }
+      await t.client.remove('zone/all');
+      await zone(t, 'some', ['resolve *.example']);
+      for (const name of ['x\\.example', 'x\\046example.', 'a.b\\.example.', 'x\\\\\\.example'])
+        await denied(asks(by.alice, 'dns', `${name} txt`));
+      assert.deepEqual(resolver.asked, []);
+      await t.refuses(asks(by.alice, 'dns', 'x\\\\.example txt'), 'dns: name does not exist', 'ENOENT');
+      assert.deepEqual(resolver.asked, ['x\\\\.example']);
     });
 
     it('that a connect line has may be looked up, also where it may be reached otherwise only', async () => {
