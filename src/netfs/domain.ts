@@ -84,6 +84,17 @@ export function canonicalName(text: string): string | undefined {
 /** Names that are the same name, whatever their case (RFC 4343), have the same key. */
 export const domainKey = (name: string): string => name.toLowerCase();
 
+/**
+ * A name as zones have it: one key for all ways of writing it, without its final dot. A dot within a label is
+ * written so that it does not look like one between two.
+ */
+export function zoneKey(name: string): string {
+  const key = domainKey(
+    canonicalName(name) ?? (name.length > 1 && isRooted(name) ? name.slice(0, -1) : name),
+  );
+  return key.replace(/\\[\\.]/g, pair => (pair === '\\.' ? '\\046' : pair));
+}
+
 /** RFC 6761, 6.3: localhost and all below it are this machine, whatever anybody says. `key`: domainKey. */
 export const isLocalhost = (key: string): boolean => key === 'localhost' || key.endsWith('.localhost');
 

@@ -5,7 +5,7 @@
  */
 import { formatEndpoint, parseDestination, parseLocal, type Endpoint } from './address.ts';
 import { destOf } from './ctlargs.ts';
-import { canonicalName, domainKey } from './domain.ts';
+import { canonicalName, zoneKey } from './domain.ts';
 import { FsError } from './error.ts';
 import { wanted, type Attempt } from './gate.ts';
 import type { Destination } from './lookups.ts';
@@ -148,12 +148,11 @@ async function oneAllowed(
 }
 
 function resolved(name: string, { view }: Explained, subject: Caller, { caller }: Req): string {
-  const plain = canonicalName(name);
-  if (plain === undefined) throw new FsError('Ebadaddr', `'${name}' is no domain name`);
+  if (canonicalName(name) === undefined) throw new FsError('Ebadaddr', `'${name}' is no domain name`);
   view.lookups.check(subject);
-  const key = domainKey(plain);
-  const [found] = view.lookups.candidates(key, subject);
-  const ruling = view.gate.ruleNames([domainKey(found!)], subject);
+  const key = zoneKey(name);
+  const [found] = view.lookups.candidates(name, subject);
+  const ruling = view.gate.ruleNames([zoneKey(found!)], subject);
   if (!ruling.verdict.allowed) {
     const what = { verb: 'resolve', dest: key, line: `resolve ${key}` };
     throw new FsError('Eperm', view.gate.sentence(ruling, what, subject, caller));

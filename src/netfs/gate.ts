@@ -201,8 +201,10 @@ export class Gate {
 
   /** Turns out whoever would not be let through now, here and in the views within. */
   reconsider(): void {
-    // To write it down takes as long as to do it: first all are turned out.
-    for (const pass of this.turnOut()) pass.tell();
+    const out = this.turnOut();
+    // To write it down takes as long as to do it: first all are turned out, and who changed the rules is
+    // answered. Nothing else comes in between.
+    if (out.length > 0) queueMicrotask(() => out.forEach(pass => pass.tell()));
   }
 
   private turnOut(out: Pass[] = []): readonly Pass[] {

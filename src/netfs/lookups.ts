@@ -6,7 +6,7 @@
  */
 import { abortable, type Signal } from '../abort.ts';
 import { parseIp, type Ip } from './address.ts';
-import { domainKey, isRooted } from './domain.ts';
+import { domainKey, isRooted, zoneKey } from './domain.ts';
 import { FsError } from './error.ts';
 import type { Gate, Saying } from './gate.ts';
 import type { Names } from './names.ts';
@@ -80,7 +80,7 @@ export class Lookups {
     say: Saying,
   ): Promise<readonly HostAddress[]> {
     const { gate, names } = this.options;
-    const asked = plain(name);
+    const asked = zoneKey(name);
     const full = isRooted(name) ? [] : names.domains(name).map(domain => `${asked}.${domainKey(domain)}`);
     const allowed = full.filter(candidate => gate.mayResolve([candidate], caller));
     const itself = allowed.length === 0 || gate.mayResolve([asked], caller) ? [asked] : [];
@@ -145,8 +145,8 @@ export class Lookups {
   ): Promise<readonly ResourceRecord[]> {
     const { above, gate, names } = this.options;
     above?.lookups.check(above.maker);
-    gate.resolve([plain(name)], caller);
-    const naming = [...new Set([plain(name), plain(asked)])];
+    gate.resolve([zoneKey(name)], caller);
+    const naming = [...new Set([zoneKey(name), zoneKey(asked)])];
     const records = await names.records(name, type, signal, caller);
     for (const record of records) {
       const ip = record.type === 'ip' || record.type === 'ipv6' ? parseIp(record.value) : undefined;
@@ -165,18 +165,12 @@ export class Lookups {
     const { gate, names } = this.options;
     const domains = name.includes('.') ? [] : names.domains(name);
     const all = [...domains.map(domain => `${name}.${domain}`), name];
-    const allowed = all.filter(each => gate.mayResolve([plain(each)], caller));
+    const allowed = all.filter(each => gate.mayResolve([zoneKey(each)], caller));
     return allowed.length > 0 ? allowed : [name];
   }
 }
 
-/** As zones name it: in lower case, without its final dot. */
-function plain(name: string): string {
-  const key = domainKey(name);
-  return key.length > 1 && isRooted(key) ? key.slice(0, -1) : key;
-}
-
 const namingOf = (asked: string, { name, own }: Pick<HostAddress, 'name' | 'own'>): Naming => ({
-  names: [...new Set([plain(asked), ...(name === undefined ? [] : [name])])],
+  names: [...new Set([zoneKey(asked), ...(name === undefined ? [] : [name])])],
   trusted: own === true,
 });

@@ -4,7 +4,7 @@
  * new remote is a call to be listened for.
  */
 import { FsError } from './error.ts';
-import { formatEndpoint, UNSET, type Endpoint } from './address.ts';
+import { formatEndpoint, sameIp, UNSET, type Endpoint } from './address.ts';
 import { Conversation, type Keeper } from './conversation.ts';
 import {
   announcedEnd,
@@ -306,13 +306,22 @@ export class UdpConversation extends Conversation {
       return this.progress.whenSettled(req, () => this.write(own, req));
     }
     if (this.failure !== undefined) throw this.failure;
-    const route = this.headers ? routeOf(data) : undefined;
-    if (route !== undefined) this.remotes?.mustReach(route.to);
+    const route = this.headers ? this.routeBy(data) : undefined;
     const payload = this.headers ? data.subarray(HEADER) : data;
     if (this.sending.mayTry && this.send(socket, payload, route)) return data.length;
     const { length } = data;
     const own = Buffer.from(payload);
     return this.sending.wait(socket, () => this.sendAgain(socket, own, route), req).then(() => length);
+  }
+
+  /** Undefined where there is one way only: of what is connected nobody was asked about another remote. */
+  private routeBy(data: Buffer): DatagramRoute | undefined {
+    const route = routeOf(data);
+    if (this.remotes === undefined && !sameEndpoint(route.to, this.remote)) {
+      throw new FsError('Eperm', `it is connected to ${formatEndpoint(this.remote)}, and sends nowhere else`);
+    }
+    this.remotes?.mustReach(route.to);
+    return this.remotes === undefined ? undefined : route;
   }
 
   private sendAgain(socket: Datagrams, payload: Buffer, route: DatagramRoute | undefined): boolean {
@@ -461,6 +470,8 @@ export class UdpConversation extends Conversation {
     return `${state} qin ${this.queued()} qout 0 drops ${drops} ${this.counts()}\n`;
   }
 }
+
+const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => a.port === b.port && sameIp(a.ip, b.ip);
 
 /** Every ctl message of udp, ip(3). */
 const VERBS: Verbs<UdpConversation> = {

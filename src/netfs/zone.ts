@@ -5,6 +5,7 @@
 import { EditHandle, cut, type Document } from './editing.ts';
 import { FsError } from './error.ts';
 import { DirHandle, permissionChange, statOf } from './file.ts';
+import { countLines } from './lines.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import { DIRECTORIES, MOST_SLOTS, type Qids } from './qid.ts';
@@ -23,6 +24,8 @@ export const MOST_ZONES = 4096;
 export const EDITED = 64 * 1024 * 1024;
 
 const NEW = 0o700;
+
+const NEWLINE = 0x0a;
 
 export interface ZonesOptions {
   readonly qids: Qids;
@@ -347,7 +350,15 @@ export class ZoneFile implements Node, Document, Zone {
 
   /** Whole lines put behind those that are there, by who needs not ask. */
   append(lines: string, by?: Changer): void {
-    this.commit(Buffer.concat([this.content, Buffer.from(lines)]), by);
+    // Its last line may have no end.
+    const end = this.content.length === 0 || this.content.at(-1) === NEWLINE ? '' : '\n';
+    const added = Buffer.from(`${end}${lines}`);
+    const text = Buffer.concat([this.content, added]);
+    // What is there is not read again: a view is told its lines one by one, and there may be many.
+    const before = countLines(this.content);
+    const behind = parseZone(added).map(line => ({ ...line, number: before + line.number }));
+    this.judged = { text, lines: [...this.lines, ...behind] };
+    this.commit(text, by);
   }
 
   /** For who needs not ask: other lines in place of what is there, of which nobody is told. */

@@ -154,6 +154,25 @@ forEachDoorAndUser('a view', (t, by) => {
     assert.equal(await t.text(`${dir}/zone/denied`, by.alice), 'connect tcp!127.0.0.0/8!*\n');
   });
 
+  it('adds a line behind a last one that has no end, and refuses nothing of what was there', async () => {
+    const { ctl, dir } = await makeView(by.alice, 'allow tcp!127.0.0.1!80');
+    await t.client.writeFile(`${dir}/zone/allowed`, '# two\nconnect tcp!127.0.0.1!81');
+    await ctl.write('allow tcp!127.0.0.1!82\nallow tcp!127.0.0.1!83');
+    const lines = [81, 82, 83].map(port => `connect tcp!127.0.0.1!${port}`);
+    assert.equal(await t.text(`${dir}/zone/allowed`), `# two\n${lines.join('\n')}\n`);
+    for (const [port, answer] of [
+      [80, /^no: /],
+      [81, /^yes: /],
+      [82, /^yes: /],
+      [83, /^yes: /],
+    ] as const)
+      assert.match(await ask(by.alice, `${dir}/explain`, `tcp!127.0.0.1!${port}`), answer);
+    // An edit of it goes on from there.
+    await t.client.writeFile(`${dir}/zone/allowed`, `${lines[2]}\n`);
+    assert.match(await ask(by.alice, `${dir}/explain`, 'tcp!127.0.0.1!82'), /^no: /);
+    assert.match(await ask(by.alice, `${dir}/explain`, 'tcp!127.0.0.1!83'), /^yes: /);
+  });
+
   it('allows all that its maker may with allow *', async () => {
     const { dir } = await makeView(by.alice, 'allow *');
     const { address, port } = await t.remote();

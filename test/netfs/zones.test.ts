@@ -283,7 +283,7 @@ let clock = 0;
 withZones(
   'a name',
   (t, by) => {
-    const asks = async (client: Tree, file: 'cs' | 'dns', question: string): Promise<string> => {
+    const asks = async (client: Tree, file: 'cs' | 'dns' | 'explain', question: string): Promise<string> => {
       const opened = await client.open(file, 'rw');
       try {
         await opened.write(question, 0);
@@ -380,6 +380,28 @@ withZones(
       await zone(t, 'a', ['resolve other.example']);
       await denied(asks(by.alice, 'dns', 'far ip'));
       assert.deepEqual(resolver.asked, ['far', 'far.example']);
+    });
+
+    it('is the same name however it is written, and a dot within a label parts none', async () => {
+      await zone(t, 'all', ['resolve *']);
+      await zone(t, 'never', ['resolve secret.test', 'resolve *.secret.test'], { mode: 0o600 });
+      for (const name of [
+        's\\101cret.test',
+        'SECRE\\T.test.',
+        'ⓢecret.test',
+        'a.s\\069cret.test',
+        'ｓecret.test',
+      ]) {
+        await denied(asks(by.alice, 'dns', `${name} txt`));
+        assert.match(await asks(by.alice, 'explain', `resolve ${name}`), /^no: alice may not look up /);
+      }
+      await t.client.remove('zone/all');
+      await zone(t, 'some', ['resolve *.example']);
+      for (const name of ['x\\.example', 'x\\046example.', 'a.b\\.example.', 'x\\\\\\.example'])
+        await denied(asks(by.alice, 'dns', `${name} txt`));
+      assert.deepEqual(resolver.asked, []);
+      await t.refuses(asks(by.alice, 'dns', 'x\\\\.example txt'), 'dns: name does not exist', 'ENOENT');
+      assert.deepEqual(resolver.asked, ['x\\\\.example']);
     });
 
     it('that a connect line has may be looked up, also where it may be reached otherwise only', async () => {
@@ -625,5 +647,22 @@ withZones('a datagram with a header', (t, by) => {
     await by.carol.chmod(`${dir}/ctl`, 0o666);
     const data = await by.alice.open(`${dir}/data`, 'rw');
     await t.refuses(data.write(to(near, 'no')), ...DENIED);
+  });
+
+  it('of a conversation that is connected goes to its remote and nowhere else', async () => {
+    const [near, far] = [await station(t), await station(t)];
+    await zone(t, 'a', [`connect udp!127.0.0.1!${near.port}`]);
+    for (const messages of [
+      ['headers', `connect ${near.address}`],
+      [`connect ${near.address}`, 'headers'],
+    ]) {
+      const conv = await t.clone(alice(), 'rw', 'udp');
+      for (const message of messages) await conv.ctl.write(message);
+      const data = await alice().open(`${conv.dir}/data`, 'rw');
+      await t.refuses(data.write(to(far, 'out')), ...DENIED);
+      await t.refuses(data.write(to(near, 'out', [127, 0, 0, 2])), ...DENIED);
+      await data.write(to(near, 'in'));
+      assert.equal((await near.next()).text, 'in');
+    }
   });
 });

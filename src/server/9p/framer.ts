@@ -17,6 +17,8 @@ export type ReadNow = (into: Buffer) => number;
 /** Below this a direct read is not worth its system call. */
 const WORTH_READING = 4096;
 
+const always = (): boolean => true;
+
 export class Framer {
   /** The largest message that is accepted; set by Tversion. */
   maxSize: number;
@@ -37,15 +39,20 @@ export class Framer {
     this.readNow = readNow;
   }
 
-  /** Takes the next bytes of the stream, lent for the call. Throws FramingError. */
-  push(chunk: Buffer): void {
+  /**
+   * Takes the next bytes of the stream, lent for the call. Asks `mayGoOn` between messages; returns how many
+   * bytes it took, and what follows these is to be pushed again. Throws FramingError.
+   */
+  push(chunk: Buffer, mayGoOn: () => boolean = always): number {
     let at = 0;
     while (at < chunk.length) {
+      if (at > 0 && !mayGoOn()) return at;
       if (this.assembling !== undefined) at += this.fill(chunk, at);
       else if (this.sizeBytes > 0 || chunk.length - at < 4) at += this.gatherSize(chunk, at);
       else at += this.cut(chunk, at);
     }
     this.readAhead();
+    return at;
   }
 
   /** A message that begins at `at`: delivered whole, or the beginning of one that is put together. */

@@ -28,6 +28,9 @@ export const MAX_MSIZE = 1024 * 1024;
 /** What a client may send before Tversion has said how much: a Tversion. */
 const FIRST_MSIZE = 8192;
 
+/** How long the requests of one client may hold up those of others. */
+const TURN_MS = 10;
+
 export interface Limits {
   readonly fids: number;
   /** Requests in flight. */
@@ -89,6 +92,9 @@ export class Session {
   /** Until it is known who the client is. */
   private recogniser: Recogniser | undefined;
   private writeBytes = 0;
+  /** The outbox takes no more, and what was sent is not all taken yet: meanwhile nothing is read. */
+  private isFull = false;
+  private rest: Buffer | undefined;
   private readonly handshake: NodeJS.Timeout;
   private closed = false;
   private draining = false;
@@ -101,7 +107,10 @@ export class Session {
     this.stream = stream;
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.fids = new FidTable(this.limits.fids);
-    this.outbox = new Outbox(stream, options.direct, full => (full ? stream.pause() : stream.resume()));
+    this.outbox = new Outbox(stream, options.direct, full => {
+      this.isFull = full;
+      this.readOrPause();
+    });
     this.framer = new Framer(FIRST_MSIZE, frame => this.receive(frame), options.direct?.read);
     this.ended = new Promise(resolve => (this.endedBy = resolve));
     this.handshake = setTimeout(() => this.giveUp(), this.limits.handshakeMs).unref();
@@ -127,14 +136,38 @@ export class Session {
   // ---- the way in -----------------------------------------------------------------------------
 
   private push(chunk: Buffer): void {
+    if (this.rest === undefined) this.take(chunk);
+    else this.rest = Buffer.concat([this.rest, chunk]);
+  }
+
+  /** What takes longer than a turn goes on in the next: in between others are heard. */
+  private take(chunk: Buffer): void {
     if (this.closed) return;
+    const until = performance.now() + TURN_MS;
     try {
-      this.framer.push(chunk);
+      const taken = this.framer.push(chunk, () => performance.now() < until);
+      if (taken < chunk.length) this.takeLater(Buffer.from(chunk.subarray(taken)));
     } catch (error) {
       if (!(error instanceof FramingError)) throw error;
       this.options.log.warn({ reason: error.message }, 'closed a connection that does not speak 9P');
       this.close();
     }
+  }
+
+  private takeLater(rest: Buffer): void {
+    this.rest = rest;
+    this.readOrPause();
+    setImmediate(() => {
+      const { rest } = this;
+      this.rest = undefined;
+      this.take(rest!);
+      this.readOrPause();
+    });
+  }
+
+  private readOrPause(): void {
+    if (this.isFull || this.rest !== undefined) this.stream.pause();
+    else if (this.stream.isPaused()) this.stream.resume();
   }
 
   /** One whole message; the frame is lent for the call. */

@@ -21,6 +21,8 @@ export interface DeviceEvents {
 
 /** Requests that are taken before others of the event loop have their turn. */
 const IN_A_ROW = 32;
+/** And the milliseconds for which they are. */
+const TURN_MS = 10;
 /** One try in 2^8 requests costs nothing that could be measured. */
 const MOST_MISSES = 8;
 
@@ -68,7 +70,8 @@ export class Device {
       this.skip--;
       return;
     }
-    for (let i = 0; i < IN_A_ROW && !this.closed; i++) {
+    const until = performance.now() + TURN_MS;
+    for (let i = 0; i < IN_A_ROW && !this.closed && performance.now() < until; i++) {
       const n = readFrame(this.fd, this.buffer);
       if (n <= 0) {
         this.misses = i === 0 ? Math.min(this.misses + 1, MOST_MISSES) : 0;
