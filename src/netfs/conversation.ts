@@ -87,7 +87,7 @@ export abstract class Conversation implements Holder {
     permissions.gid = this.keeper.owner.gid;
     permissions.mode = CONVERSATION_MODE;
     this.keeper.ending(this);
-    this.pass?.end(this.received, this.sent);
+    this.pass?.close(this.received, this.sent);
     this.end();
   }
 
@@ -138,6 +138,7 @@ export abstract class Conversation implements Holder {
   protected free(): void {
     if (this.freed) return;
     this.freed = true;
+    this.pass?.end(this.received, this.sent);
     this.keeper.freed(this);
   }
 }

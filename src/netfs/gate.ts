@@ -311,9 +311,14 @@ export class Pass {
 
   /** He is done; bytes in each direction, and what ended it if nothing was ever begun. */
   end(received: number, sent: number, failure?: string): void {
+    this.close(received, sent, failure);
+    this.gate.leave(this);
+  }
+
+  /** The same of who has left something that is still on its way, and ends when that is there: it can be revoked. */
+  close(received: number, sent: number, failure?: string): void {
     if (this.over) return;
     this.over = true;
-    this.gate.leave(this);
     const { caller, holder } = this.given;
     this.gate.write({
       caller,
