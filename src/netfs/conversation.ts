@@ -7,7 +7,7 @@
  * and the next conversation of that number is a new object, so nothing of this one can leak into it.
  */
 import { FsError } from './error.ts';
-import { UNSET, type Endpoint } from './address.ts';
+import { formatEndpoint, UNSET, type Endpoint } from './address.ts';
 import type { Awaitable, Readiness, Reply, Req } from './node.ts';
 import type { Attempt, Gate, Holder, Pass } from './gate.ts';
 import { Watchers, type Watch } from '../abort.ts';
@@ -16,6 +16,9 @@ import type { Permissions } from '../policy/permissions.ts';
 
 /** Plan 9 says 0660, but never uses the group's bits; here they count, and a primary group is often shared. */
 export const CONVERSATION_MODE = 0o600;
+
+/** The least port that any user of a host may bind (ip_unprivileged_port_start, ip(7)). */
+const UNPRIVILEGED = 1024;
 
 export abstract class Conversation implements Holder {
   /** Handle.datagrams of data. */
@@ -69,6 +72,23 @@ export abstract class Conversation implements Holder {
     return this.pass;
   }
 
+  /**
+   * A port below 1024 says who is behind it, to those who believe so: to connect from one needs what it would
+   * need to announce it. With `!r` the host picks one.
+   */
+  protected mustHaveLocal(
+    gate: Gate,
+    { local, reserved }: { readonly local: Endpoint | undefined; readonly reserved: boolean },
+    caller: Caller,
+  ): void {
+    const { ip, port } = local ?? UNSET;
+    if (!reserved && (port === 0 || port >= UNPRIVILEGED)) return;
+    const at = { ip, port: reserved ? 0 : port };
+    const { name: protocol } = this.keeper;
+    const dest = `${protocol}!${formatEndpoint(at)}`;
+    gate.demand({ verb: 'announce', protocol, dest, ...at }, caller, this.place);
+  }
+
   /** What was allowed is not any more: everything ends at once, and `err` says why. */
   revoke(error: FsError): void {
     this.noteError(error);
@@ -87,7 +107,7 @@ export abstract class Conversation implements Holder {
     permissions.gid = this.keeper.owner.gid;
     permissions.mode = CONVERSATION_MODE;
     this.keeper.ending(this);
-    this.pass?.end(this.received, this.sent);
+    this.pass?.close(this.received, this.sent);
     this.end();
   }
 
@@ -138,6 +158,7 @@ export abstract class Conversation implements Holder {
   protected free(): void {
     if (this.freed) return;
     this.freed = true;
+    this.pass?.end(this.received, this.sent);
     this.keeper.freed(this);
   }
 }

@@ -108,12 +108,17 @@ export class Gate {
     return pass;
   }
 
-  /** Whether one would be let through; a refusal is written into the log. */
+  /** Eperm where one would not be let through, which is written into the log; nothing of it stands. */
+  demand(attempt: Attempt, caller: Caller, place: string): void {
+    const { ruling } = this.rule(attempt, caller, 'to do it');
+    if (!ruling.verdict.allowed) throw this.refused(ruling, attempt, caller, place);
+  }
+
+  /** The same as an answer. */
   lets(attempt: Attempt, caller: Caller, place: string): boolean {
     const { ruling } = this.rule(attempt, caller, 'to do it');
-    if (ruling.verdict.allowed) return true;
-    this.refused(ruling, attempt, caller, place);
-    return false;
+    if (!ruling.verdict.allowed) this.refused(ruling, attempt, caller, place);
+    return ruling.verdict.allowed;
   }
 
   /** What would be decided, and nothing else. */
@@ -313,9 +318,14 @@ export class Pass {
 
   /** He is done; bytes in each direction, and what ended it if nothing was ever begun. */
   end(received: number, sent: number, failure?: string): void {
+    this.close(received, sent, failure);
+    this.gate.leave(this);
+  }
+
+  /** The same of who has left something that is still on its way, and ends when that is there: it can be revoked. */
+  close(received: number, sent: number, failure?: string): void {
     if (this.over) return;
     this.over = true;
-    this.gate.leave(this);
     const { caller, holder } = this.given;
     this.gate.write({
       caller,

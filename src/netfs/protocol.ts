@@ -74,7 +74,7 @@ export class Protocol implements Keeper {
 
   /** Every conversation is over. */
   hangUp(error: FsError): void {
-    for (const each of this.conversations) if (each.inUse) each.revoke(error);
+    for (const each of this.conversations) if (!each.isFree) each.revoke(error);
   }
 
   hasRoom(owner: Caller): boolean {

@@ -73,6 +73,7 @@ export class TcpConversation extends Conversation {
   async connect(args: readonly string[], req: Req): Promise<void> {
     await this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'tcp');
+      this.mustHaveLocal(this.tcp.gate, { local, reserved }, req.caller);
       const hosts = await destinationsOf(to, this.tcp.lookups, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
       const dest = destOf('tcp', to);

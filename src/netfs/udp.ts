@@ -85,6 +85,7 @@ export class UdpConversation extends Conversation {
   connect(args: readonly string[], req: Req): Promise<void> {
     return this.progress.run(this, 'Connecting', req, async signal => {
       const { to, local = this.bound, reserved } = connectEnds(args, 'udp');
+      this.mustHaveLocal(this.udp.gate, { local, reserved }, req.caller);
       const hosts = await destinationsOf(to, this.udp.lookups, req.caller, signal);
       const options = { ...this.socketOptions, local, reserved };
       const dest = destOf('udp', to);

@@ -255,9 +255,8 @@ export class ZoneFile implements Node, Document, Zone {
   private mayWrite(lines: readonly Line[], { caller, privileged }: Changer): void {
     if (privileged === true) return;
     const there = new Set(this.lines.map(line => line.text));
-    const wrong = lines.find(
-      line => !there.has(line.text) && !this.parent.options.judge.covers(line, caller),
-    );
+    const added = lines.filter(line => !there.has(line.text));
+    const wrong = this.parent.options.judge.firstNew(added, caller);
     if (wrong === undefined) return;
     throw new FsError(
       'Eperm',

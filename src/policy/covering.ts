@@ -23,22 +23,25 @@ export interface Grants<Z extends Zone> {
   readonly domains: readonly string[] | undefined;
 }
 
-/** Rules that are compared with one line, before we give up; some 50 ms. */
-const MOST_COMPARED = 4_000_000;
+/** Rules that are compared with the lines of one edit, before we give up; some 200 ms. */
+const MOST_COMPARED = 16_000_000;
 
-class Effort {
+/** What may be done for one edit. */
+export class Effort {
   private left = MOST_COMPARED;
 
   spend(rules: number): void {
     this.left -= rules;
     if (this.left >= 0) return;
-    throw new FsError('Eio', 'too many lines of zones to compare this one with; write fewer ports in a line');
+    throw new FsError(
+      'Eio',
+      'too many lines of zones to compare these with; write fewer lines at a time, and fewer ports in a line',
+    );
   }
 }
 
 /** Says no where it does not know. Eio where it would take too long. */
-export function isCovered<Z extends Zone>(line: Line, grants: Grants<Z>): boolean {
-  const effort = new Effort();
+export function isCovered<Z extends Zone>(line: Line, grants: Grants<Z>, effort: Effort): boolean {
   if (line.verb === 'resolve') return lookupIsCovered(line.host, grants, effort);
   if (!line.ports.every(range => rangeIsCovered(line, range, grants, effort))) return false;
   return line.verb !== 'connect' || !isNamed(line.host) || lookupIsCovered(line.host, grants, effort);

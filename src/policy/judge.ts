@@ -3,7 +3,9 @@
  * it, of whoever made the view.
  */
 import type { Caller } from './identity.ts';
+import { Effort } from './covering.ts';
 import type { Learner } from './learner.ts';
+import type { Line } from './lines.ts';
 import type { Authority } from './permissions.ts';
 import { Rules, type Question, type Verdict, type Zone } from './rules.ts';
 
@@ -104,8 +106,10 @@ export class Judge<Z extends Zone> {
     return theirs.verdict.allowed ? own : theirs;
   }
 
-  /** A line that he could write without giving anybody more than he has. */
-  covers(line: Parameters<Rules<Z>['covers']>[0], caller: Caller): boolean {
-    return this.rules.covers(line, zone => this.passes(caller, zone));
+  /** The first of these that he could not write without giving somebody more than he has. Errors as of Rules.covers. */
+  firstNew(lines: readonly Line[], caller: Caller): Line | undefined {
+    const effort = new Effort();
+    const passes = (zone: Z): boolean => this.passes(caller, zone);
+    return lines.find(line => !this.rules.covers(line, passes, undefined, effort));
   }
 }

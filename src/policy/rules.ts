@@ -8,7 +8,7 @@
  */
 import { isUnspecified, type Ip } from '../netfs/address.ts';
 import { isLocalhost } from '../netfs/domain.ts';
-import { isCovered } from './covering.ts';
+import { Effort, isCovered } from './covering.ts';
 import { Edited } from './edited.ts';
 import { byName, Hosts, isAbout, protocolBits, rankOfKey, type Place, type Rule } from './hosts.ts';
 import type { Line, Verb } from './lines.ts';
@@ -161,12 +161,17 @@ export class Rules<Z extends Zone = Zone> {
    * Whether nobody who passes `passes` could do more if this line stood in a zone that he passes. It says
    * no where it does not know. `domains` are those that are searched for names: a name may be found as
    * itself with one of them behind it; where they are not told, with anything.
-   * Eio where there is too much to compare.
+   * Eio where there is too much to compare, with this line and with others of the same effort.
    */
-  covers(line: Line, passes: (zone: Z) => boolean, domains?: readonly string[]): boolean {
+  covers(
+    line: Line,
+    passes: (zone: Z) => boolean,
+    domains?: readonly string[],
+    effort = new Effort(),
+  ): boolean {
     this.settle();
     const isPassed = (zone: Z): boolean => !isVeto(zone) && passes(zone);
-    return isCovered(line, { hosts: this.hosts, isPassed, others: this.rulesBut(isPassed), domains });
+    return isCovered(line, { hosts: this.hosts, isPassed, others: this.rulesBut(isPassed), domains }, effort);
   }
 
   /** Of all zones but some. It can be gone through more than once. */

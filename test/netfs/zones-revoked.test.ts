@@ -4,7 +4,7 @@ import { hostDialer } from '../../src/host/dialer.ts';
 import { NOBODY, type Caller } from '../../src/policy/identity.ts';
 import { ALICE, BOB, CAROL, GLENDA, people, TEAM } from '../support/callers.ts';
 import { Station } from '../support/datagrams.ts';
-import { inProcess, isRefusal, type Fixture } from '../support/fixture.ts';
+import { eventually, inProcess, isRefusal, type Fixture } from '../support/fixture.ts';
 import { shellAs, UserDatabase, withRealUsers } from '../support/realusers.ts';
 import { ending, receive, Tarpit } from '../support/remote.ts';
 import { addressesBy } from '../support/resolver.ts';
@@ -40,6 +40,21 @@ const CHANGES: Readonly<Record<string, (t: Fixture) => Promise<unknown>>> = {
 };
 
 withZones('a connection that is not allowed any more', (t, by) => {
+  it('is reset, too, when it was closed and what was written is still on its way', async () => {
+    await zone(t, 'home', [HOME]);
+    const { ctl, data, dir, number } = await t.connect(as(t, by.alice));
+    await data.write('the last words');
+    await data.close();
+    await ctl.close();
+    await eventually(() => Promise.resolve(!t.server.tcp.at(number).inUse));
+    // The peer has not ended its side.
+    assert.equal(t.server.tcp.at(number).isFree, false);
+    await t.client.chmod('zone/home', 0o700);
+    await eventually(() => Promise.resolve(t.server.tcp.at(number).isFree));
+    assert.equal(logged(t, 'verb=close', `conv=${dir}`, 'out=14').length, 1);
+    assert.equal(logged(t, 'verb=hangup', `conv=${dir}`, 'verdict=refused').length, 1);
+  });
+
   for (const [what, change] of Object.entries(CHANGES)) {
     it(`is reset by ${what}, and says why`, async () => {
       await zone(t, 'home', [HOME]);

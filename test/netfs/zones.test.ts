@@ -207,6 +207,35 @@ withZones('where a dial goes', (t, by) => {
 
 // ---- announcing -----------------------------------------------------------------------------------
 
+withZones('a port below 1024 at the near end of a connect', (t, by) => {
+  const connects = (message: string, protocol: 'tcp' | 'udp'): Promise<unknown> =>
+    t.tell(`connect ${message}`, by.alice as typeof t.client, protocol);
+
+  it('is for who might announce it, and one that the host picks for who might announce all', async () => {
+    const remote = await t.remote();
+    await zone(t, 'a', ['connect *!127.0.0.1!*', 'connect *!127.0.0.2!*']);
+    for (const protocol of ['tcp', 'udp'] as const) {
+      for (const near of ['!r', ' 127.0.0.1!53', ' 1023', ' 127.0.0.1!0!r']) {
+        await t.refuses(connects(`${remote.address}${near}`, protocol), ...DENIED);
+      }
+      await zone(t, 'b', [`announce ${protocol}!127.0.0.1!1000-1023`]);
+      await t.refuses(connects(`${remote.address} 127.0.0.2!1001`, protocol), ...DENIED);
+      await t.refuses(connects(`${remote.address} 1001`, protocol), ...DENIED);
+      // What else may be wrong, such as that this machine lets only root have it, is the host's to say.
+      const outcome = await connects(`${remote.address} 127.0.0.1!1001`, protocol).catch((e: unknown) => e);
+      const [said] = logged(t, 'verb=connect', 'verdict=allowed', `dest=${protocol}!`).slice(-1);
+      assert.ok(said !== undefined, String(outcome));
+    }
+  });
+
+  it('is nothing special where it is 1024 or above', async () => {
+    const remote = await t.remote();
+    await zone(t, 'a', ['connect *!127.0.0.1!*']);
+    await connects(`${remote.address} 127.0.0.1!0`, 'tcp');
+    await connects(`${remote.address} 0`, 'udp');
+  });
+});
+
 withZones('what is announced', (t, by) => {
   const announces = async (
     address: string,
