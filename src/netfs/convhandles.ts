@@ -2,7 +2,7 @@
 import { abortable, type Watch } from '../abort.ts';
 import type { Conversation } from './conversation.ts';
 import { FsError } from './error.ts';
-import { READY, readText, TextHandle } from './handles.ts';
+import { CtlNumber, READY, TextHandle } from './handles.ts';
 import type { Awaitable, Handle, Node, Readiness, Reply, Req } from './node.ts';
 import { checkMessageSize, ctlWords } from './tokens.ts';
 
@@ -129,25 +129,23 @@ export class CtlHandle implements Handle {
   readonly stream = false;
   readonly messages = true;
   private readonly conversation: Conversation;
-  /** Where the last message ended: who writes and then reads on from there finds the number, too. */
-  private written = Infinity;
+  private readonly number: CtlNumber;
 
   constructor(node: Node, conversation: Conversation) {
     this.node = node;
     this.conversation = conversation;
+    this.number = new CtlNumber(conversation.number);
   }
 
-  /** The number without a newline: clients append it to a path. */
   read(offset: number, reply: Reply): number {
-    const from = offset >= this.written ? offset - this.written : offset;
-    return readText(Buffer.from(String(this.conversation.number)), from, reply);
+    return this.number.read(offset, reply);
   }
 
   async write(offset: number, data: Buffer, req: Req): Promise<number> {
     const { length } = data;
     try {
       await this.conversation.control(ctlWords(data), req);
-      this.written = offset + length;
+      this.number.wrote(offset + length);
       return length;
     } catch (error) {
       this.conversation.noteError(error);

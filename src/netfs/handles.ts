@@ -10,6 +10,30 @@ export function readText(text: Buffer, offset: number, reply: Reply): number {
   return text.copy(reply.room(n), 0, offset, offset + n);
 }
 
+/**
+ * What a ctl reads as: its number, without a newline, since clients append it to a path. Who writes a message
+ * and then reads on from there finds the number, too.
+ */
+export class CtlNumber {
+  private readonly number: number;
+  /** Where the last message ended. */
+  private written = Infinity;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  read(offset: number, reply: Reply): number {
+    const from = offset >= this.written ? offset - this.written : offset;
+    return readText(Buffer.from(String(this.number)), from, reply);
+  }
+
+  /** A message has ended there. */
+  wrote(end: number): void {
+    this.written = end;
+  }
+}
+
 const toBuffer = (text: string | Buffer): Buffer => (typeof text === 'string' ? Buffer.from(text) : text);
 
 /** What poll says of a file on which nothing waits. */

@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { FsError } from './error.ts';
 import { DirHandle, isNoop, permissionChange, statOf } from './file.ts';
-import { readText } from './handles.ts';
+import { CtlNumber } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Reply, Req, Stat, StatChange } from './node.ts';
 import { NumberPool } from './numbers.ts';
@@ -181,26 +181,24 @@ class ViewCtlHandle implements Handle {
   readonly stream = false;
   readonly messages = true;
   private readonly view: View;
-  /** Where the last message ended: who writes and then reads on from there finds the number, too. */
-  private written = Infinity;
+  private readonly number: CtlNumber;
 
   constructor(node: Node, view: View) {
     this.node = node;
     this.view = view;
+    this.number = new CtlNumber(view.number);
     view.hold();
   }
 
-  /** The number without a newline, as of a conversation. */
   read(offset: number, reply: Reply): number {
-    const from = offset >= this.written ? offset - this.written : offset;
-    return readText(Buffer.from(String(this.view.number)), from, reply);
+    return this.number.read(offset, reply);
   }
 
   write(offset: number, data: Buffer, req: Req): number {
     checkMessageSize(data);
     if (!this.view.alive) throw new FsError('Ehungup', 'the view has ended');
     obey(this.view, linesOf(data), req);
-    this.written = offset + data.length;
+    this.number.wrote(offset + data.length);
     return data.length;
   }
 
