@@ -13,9 +13,9 @@ import type { DirNode, Req } from './node.ts';
 import type { ProtocolDir } from './protodir.ts';
 import { DIRECTORIES, ROOT_FILES } from './qid.ts';
 import { QueryFile } from './query.ts';
-import { shownLine } from './refusal.ts';
+import { shownLine, VERBS as DOING } from './refusal.ts';
 import type { View } from './view.ts';
-import { sameCaller, type Caller } from '../policy/identity.ts';
+import { sameCaller, unauthenticated, type Caller } from '../policy/identity.ts';
 
 export interface Explained {
   readonly view: View;
@@ -69,7 +69,8 @@ async function explain(question: Question, about: Explained, req: Req): Promise<
 
 function subjectOf({ user }: Question, { view }: Explained, { caller, privileged }: Req): Caller {
   if (user === undefined) return caller;
-  const subject = view.surroundings.userByName(user);
+  const nobody = unauthenticated();
+  const subject = view.surroundings.userByName(user) ?? (user === nobody.name ? nobody : undefined);
   const mayAsk = privileged === true || (subject !== undefined && sameCaller(subject, caller));
   if (!mayAsk) throw new FsError('Eperm', `only who governs this /net asks about others than himself`);
   if (subject === undefined) throw new FsError('Eunknownuser', `there is no user '${user}'`);
@@ -144,7 +145,7 @@ async function oneAllowed(
   }
   const zone = ruling.verdict.zone === undefined ? 'learning' : `zone ${ruling.verdict.zone.name}`;
   const shown = dest.includes(at) ? '' : ` (${at})`;
-  return `${subject.name} may ${verb} ${dest}${shown}: ${zone} ${shownLine(ruling, reader)}`.trimEnd();
+  return `${subject.name} may ${DOING[verb]} ${dest}${shown}: ${zone} ${shownLine(ruling, reader)}`.trimEnd();
 }
 
 function resolved(name: string, { view }: Explained, subject: Caller, { caller }: Req): string {

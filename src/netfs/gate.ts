@@ -7,7 +7,7 @@ import { formatEndpoint, formatIp, isUnspecified, sameIp, type Ip } from './addr
 import { FsError } from './error.ts';
 import type { Given } from './given.ts';
 import type { Journal } from './log.ts';
-import { refusal, type Wanted } from './refusal.ts';
+import { lacking, refusal, type Lacking, type Wanted } from './refusal.ts';
 import type { ZoneFile } from './zone.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Judge, Naming, Purpose, Ruling } from '../policy/judge.ts';
@@ -178,6 +178,12 @@ export class Gate {
   sentence(ruling: Ruling<ZoneFile>, what: Wanted, caller: Caller, reader: Caller): string {
     const { netdir, groupName } = this.options;
     return refusal(ruling, what, { caller, reader, judge: this.judge, netdir, groupName });
+  }
+
+  /** What he needs to use a file of this /net that he may not use. */
+  needs(file: Lacking, caller: Caller): string {
+    const { netdir, groupName } = this.options;
+    return lacking(file, { caller, judge: this.judge, netdir, groupName });
   }
 
   who({ name, pid }: Caller): { user: string; pid: number | undefined } {

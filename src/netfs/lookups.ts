@@ -42,15 +42,33 @@ export class Lookups {
   }
 
   mayAsk(caller: Caller): boolean {
-    const { authority, above } = this.options;
-    const here = authority.allows(caller, this.permissions, R | W);
-    return here && (above === undefined || above.lookups.mayAsk(above.maker));
+    const { above } = this.options;
+    return this.mayAskHere(caller) && (above === undefined || above.lookups.mayAsk(above.maker));
+  }
+
+  private mayAskHere(caller: Caller): boolean {
+    return this.options.authority.allows(caller, this.permissions, R | W);
   }
 
   /** Eperm for who may not ask for names. */
   check(caller: Caller): void {
-    if (this.mayAsk(caller)) return;
-    throw new FsError('Eperm', 'names need read and write permission on dns; an address does not');
+    if (!this.mayAskHere(caller)) {
+      const file = {
+        path: 'dns',
+        permissions: this.permissions,
+        needs: 'read and write permission',
+        bits: 'rw',
+      };
+      throw new FsError('Eperm', `to use names ${this.options.gate.needs(file, caller)}`);
+    }
+    this.checkAbove();
+  }
+
+  /** Those inside are told who may not, and nothing of why. */
+  private checkAbove(): void {
+    const { above } = this.options;
+    if (above === undefined || above.lookups.mayAsk(above.maker)) return;
+    throw new FsError('Eperm', `${above.maker.name}, who made the view, may not use names outside it`);
   }
 
   /** The addresses of a host; errors as of Resolver.addresses, and Eperm. */
@@ -143,8 +161,8 @@ export class Lookups {
     caller: Caller,
     asked = name,
   ): Promise<readonly ResourceRecord[]> {
-    const { above, gate, names } = this.options;
-    above?.lookups.check(above.maker);
+    const { gate, names } = this.options;
+    this.checkAbove();
     gate.resolve([zoneKey(name)], caller);
     const naming = [...new Set([zoneKey(name), zoneKey(asked)])];
     const records = await names.records(name, type, signal, caller);

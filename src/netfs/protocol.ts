@@ -3,6 +3,7 @@ import { FsError } from './error.ts';
 import { WaitQueue, type Signal } from '../abort.ts';
 import type { Caller } from '../policy/identity.ts';
 import type { Conversation, Keeper } from './conversation.ts';
+import type { Gate } from './gate.ts';
 import { NumberPool } from './numbers.ts';
 import type { Qids } from './qid.ts';
 import type { Room } from './room.ts';
@@ -16,6 +17,7 @@ export interface ProtocolOptions {
   readonly qids: Qids;
   /** Whose owner owns what nobody uses. */
   readonly authority: Authority;
+  readonly gate: Gate;
   /** The most conversations at a time; past it `no free devices`. */
   readonly limit: number;
   /** What all views share. */

@@ -6,6 +6,7 @@ import { TextHandle } from './handles.ts';
 import { QTDIR, QTFILE } from './node.ts';
 import type { Child, DirNode, Handle, Node, OpenMode, Qid, Req, Stat, StatChange } from './node.ts';
 import type { Protocol } from './protocol.ts';
+import type { Lacking } from './refusal.ts';
 import { R, W, X, type Authority, type Permissions } from '../policy/permissions.ts';
 import type { Caller } from '../policy/identity.ts';
 
@@ -84,7 +85,12 @@ export class ProtocolDir implements DirNode {
 
   /** Whoever makes a conversation needs to read and write clone, however he goes about it. */
   checkClone(caller: Caller): void {
-    this.need(caller, this.clone.permissions, R | W, 'clone');
+    const { permissions } = this.clone;
+    const { name } = this.protocol.options;
+    if (!this.authority.allows(caller, permissions, R | W)) {
+      const needs = 'read and write permission';
+      throw this.lacks(caller, { path: `${name}/clone`, permissions, needs, bits: 'rw' });
+    }
     this.checkAbove();
   }
 
@@ -103,19 +109,17 @@ export class ProtocolDir implements DirNode {
     }
   }
 
-  private need(caller: Caller, file: Permissions, bits: number, name: string): void {
-    if (this.authority.allows(caller, file, bits)) return;
-    const mode = file.mode.toString(8).padStart(4, '0');
-    const what =
-      name === ''
-        ? `execute permission on ${this.protocol.name}`
-        : `read and write permission on ${this.protocol.name}/${name}`;
-    throw new FsError('Eperm', `${caller.name} needs ${what}, mode ${mode}, owner ${file.owner.name}`);
+  private lacks(caller: Caller, file: Lacking): FsError {
+    return new FsError('Eperm', this.protocol.options.gate.needs(file, caller));
   }
 
   /** Who comes by another way needs what he would need on this one. */
   checkWay(caller: Caller): void {
-    this.need(caller, this.permissions, X, '');
+    const { permissions } = this;
+    if (!this.authority.allows(caller, permissions, X)) {
+      const needs = 'execute permission';
+      throw this.lacks(caller, { path: this.protocol.options.name, permissions, needs, bits: 'x' });
+    }
     this.checkClone(caller);
   }
 

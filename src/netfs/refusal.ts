@@ -31,7 +31,8 @@ export interface Telling {
   groupName(gid: number): string;
 }
 
-const VERBS: Readonly<Record<string, string>> = {
+/** As in `alice may connect to tcp!...` */
+export const VERBS: Readonly<Record<string, string>> = {
   connect: 'connect to',
   announce: 'announce',
   accept: 'accept a call from',
@@ -47,8 +48,7 @@ export function refusal(ruling: Ruling<ZoneFile>, wanted: Wanted, telling: Telli
 
 /** Above a view somebody else was judged, by what those inside cannot see. */
 function outside({ judge, caller }: Ruling<ZoneFile>, { netdir }: Telling): string {
-  const where = judge.place === '' ? netdir : `${netdir}/${judge.place}`;
-  return `the view may, but ${caller.name}, who made it, may not in ${where}`;
+  return `the view may, but ${caller.name}, who made it, may not in ${placeOf(judge, netdir)}`;
 }
 
 function decided(ruling: Ruling<ZoneFile>, wanted: Wanted, telling: Telling): string {
@@ -65,7 +65,27 @@ function decided(ruling: Ruling<ZoneFile>, wanted: Wanted, telling: Telling): st
   if (reason === 'veto') {
     return `${what}forbids it to everybody${inside}, having no x bit; to allow: ${opening(ruling, telling)}`;
   }
-  return `${what}decides${inside}, ${shownMode(zone.permissions, telling)}; to allow: ${opening(ruling, telling)}`;
+  return `${what}decides${inside}, ${shownMode(zone.permissions, telling.groupName)}; to allow: ${opening(ruling, telling)}`;
+}
+
+/** A file that somebody would have to use, and may not. */
+export interface Lacking {
+  /** In its /net: `tcp/clone` */
+  readonly path: string;
+  readonly permissions: Permissions;
+  /** `read and write permission`, and its letters for chmod: `rw` */
+  readonly needs: string;
+  readonly bits: string;
+}
+
+/** `alice needs read and write permission on tcp/clone, mode 0600, ...`, and the command that would give it. */
+export function lacking(
+  { path, permissions, needs, bits }: Lacking,
+  { caller, judge, netdir, groupName }: Omit<Telling, 'reader'>,
+): string {
+  const file = quoted(`${placeOf(judge, netdir)}/${path}`);
+  const command = `chmod ${classFor(caller, permissions, judge)}+${bits} ${file}`;
+  return `${caller.name} needs ${needs} on ${path}, ${shownMode(permissions, groupName)}; to allow: ${command}`;
 }
 
 /** The text is for who may read the file. */
@@ -75,7 +95,7 @@ export function shownLine({ verdict, judge }: Ruling<ZoneFile>, reader: Caller):
   return visible && line !== undefined ? `(${line.text}) ` : '';
 }
 
-function shownMode({ mode, owner, gid }: Permissions, { groupName }: Telling): string {
+function shownMode({ mode, owner, gid }: Permissions, groupName: Telling['groupName']): string {
   return `mode ${mode.toString(8).padStart(4, '0')}, owner ${owner.name}, group ${groupName(gid)}`;
 }
 
@@ -90,10 +110,17 @@ function adding(line: string, { judge, caller }: Ruling<ZoneFile>, { netdir }: T
 /** The bits that would let him pass. */
 function opening({ verdict, judge, caller }: Ruling<ZoneFile>, { netdir }: Telling): string {
   const { permissions, name } = verdict.zone!;
-  const place = judge.place === '' ? netdir : `${netdir}/${judge.place}`;
-  const who = judge.authority.isOwner(caller) ? 'u' : judge.authority.classOf(caller, permissions);
-  return `chmod ${who}+x ${quoted(`${place}/zone/${name}`)}`;
+  const zone = quoted(`${placeOf(judge, netdir)}/zone/${name}`);
+  return `chmod ${classFor(caller, permissions, judge)}+x ${zone}`;
 }
+
+/** The class of bits that counts for him, as chmod(1) has it. */
+const classFor = (caller: Caller, permissions: Permissions, { authority }: Judge<ZoneFile>): string =>
+  authority.isOwner(caller) ? 'u' : authority.classOf(caller, permissions);
+
+/** The /net of these rules: `/net/view/3` */
+const placeOf = ({ place }: Judge<ZoneFile>, netdir: string): string =>
+  place === '' ? netdir : `${netdir}/${place}`;
 
 /** As a word of a shell: who reads a command copies it, and zones are called what people call them. */
 const quoted = (path: string): string => (/^[\w./+-]+$/.test(path) ? path : inQuotes(path));

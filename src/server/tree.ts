@@ -282,6 +282,7 @@ export class NetTree {
       index: DIRECTORIES[name],
       qids: view.qids,
       authority: view.authority,
+      gate: view.gate,
       limit,
       room: this.room[name],
       payer: () => view.payer,

@@ -506,7 +506,10 @@ forEachDoor(
       const byName = await t.clone(alice);
       const name = `connect localhost!${remote.port}`;
       await t.refuses(byName.ctl.write(name), 'permission denied', 'EACCES');
-      assert.match(await t.text(`${byName.dir}/err`), /^permission denied: names need .* dns/);
+      assert.match(
+        await t.text(`${byName.dir}/err`),
+        /^permission denied: to use names alice needs read and write permission on dns, mode 0600, .*; to allow: chmod o\+rw \/net\/dns/,
+      );
       await (await t.clone(alice)).ctl.write(`connect 127.0.0.1!${remote.port}`);
       await t.client.chmod('dns', 0o606);
       await (await t.clone(alice)).ctl.write(name);
