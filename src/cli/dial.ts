@@ -15,8 +15,8 @@ The end of standard input is not told to the other side: /net cannot close one d
 when the other side closes. By udp what is read at once is one datagram, and an empty one is the end.
 
 Examples:
-  slashnet dial tcp!192.0.2.7!25
-  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | slashnet dial tcp!example.org!80
+  slashnet dial 'tcp!192.0.2.7!25'
+  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | slashnet dial 'tcp!example.org!80'
   ssh -o ProxyCommand='slashnet dial tcp!%h!%p' example.org`,
     )
     .action((address: string, options: SessionOptions) =>

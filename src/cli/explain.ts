@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .usage('[options] [verb] <destination>')
     .argument('<destination>', 'PROTOCOL!HOST!PORT, of resolve a name')
     .argument('[destination]', `behind a verb: ${VERBS.join(', ')} (default: connect)`)
-    .option('--user <name>', 'somebody else; only who governs the /net may ask')
+    .option('--user <name>', 'somebody else, or none: who comes by TCP; only who governs the /net may ask')
     .option('--in <view>', "in a view, 'view/3', and not in the /net around it")
     .addHelpText(
       'after',
@@ -30,7 +30,7 @@ The answer is yes or no and what decided: the zone and its line, or what would a
 0 for yes and 1 for no, or if it could not be asked.
 
 Examples:
-  slashnet explain tcp!example.org!443
+  slashnet explain 'tcp!example.org!443'
   slashnet explain --user alice announce 'tcp!*!8080'
   slashnet explain resolve example.org`,
     )

@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Command } from 'commander';
 import type { Client, File } from '../client/index.ts';
-import { treePath } from './path.ts';
+import { eachPath } from './each.ts';
 import { printable } from './printable.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 import { untilOutputCloses, writeOut } from './stdio.ts';
@@ -26,7 +26,9 @@ Examples:
   slashnet log --follow`,
     )
     .action((file: string, options: LogOptions) =>
-      withClient(options, client => untilOutputCloses(() => show(client, treePath(file), options))),
+      withClient(options, client =>
+        untilOutputCloses(() => eachPath('log', [file], path => show(client, path, options))),
+      ),
     );
 }
 

@@ -62,7 +62,7 @@ Examples:
   slashnet serve                        serve /net to yourself, at a socket of your own
   slashnet serve --mount ~/net          mount it: ls -l ~/net/tcp
   slashnet ls -l tcp
-  slashnet dial tcp!example.org!80
+  slashnet dial 'tcp!example.org!80'
   slashnet announce 'tcp!*!7' cat
 
 Paths are those of the served tree: /net/tcp/clone, /tcp/clone and tcp/clone are one file.

@@ -27,7 +27,7 @@ Examples:
   slashnet resolve example.org
   slashnet resolve example.org mx
   slashnet resolve 192.0.2.7
-  slashnet resolve tcp!example.org!http`,
+  slashnet resolve 'tcp!example.org!http'`,
     )
     .action((name: string, type: string | undefined, options: ResolveOptions, command: Command) => {
       if (type !== undefined && name.includes('!')) {

@@ -9,8 +9,8 @@ const EXAMPLES = `
 Examples:
   slashnet serve                                    on the default socket, for yourself alone
   slashnet serve --mount ~/net                      mounted, for every program: ls ~/net/tcp
-  slashnet serve --listen unix!/tmp/net.sock        on a socket of your choice
-  slashnet serve --listen tcp!127.0.0.1!5640 --trust-tcp
+  slashnet serve --listen 'unix!/tmp/net.sock'      on a socket of your choice
+  slashnet serve --listen 'tcp!127.0.0.1!5640' --trust-tcp
                                                     for clients that cannot do unix sockets
   ssh host slashnet serve --listen -                another machine's /net, over ssh
   slashnet serve --policy /etc/slashnet/policy.yaml --mount /net --allow-other
@@ -18,7 +18,7 @@ Examples:
 
 Then, in another shell:
   slashnet ls tcp
-  slashnet dial tcp!example.com!http
+  slashnet dial 'tcp!example.com!http'
 `;
 
 /** What the command line asked for. */

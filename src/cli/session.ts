@@ -73,7 +73,9 @@ function advice(at: Endpoint, error: TransportError): string {
   switch (error.code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return `no server at ${where}; start one: slashnet serve${isDefault(where) ? '' : ` --listen ${where}`}`;
+      return isDefault(where)
+        ? `no server at ${where}; start one: slashnet serve, or name another: --at unix!PATH`
+        : `no server at ${where}; start one: slashnet serve --listen '${where}'`;
     case 'EACCES':
       return `${where}: permission denied; whoever runs the server can let you in: chmod or chgrp the socket`;
     default:

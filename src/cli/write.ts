@@ -1,6 +1,6 @@
 /** `slashnet write`: text or standard input into a file. */
 import type { Command } from 'commander';
-import type { Client } from '../client/index.ts';
+import { NinepError, type Client } from '../client/index.ts';
 import { eachPath } from './each.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 
@@ -30,8 +30,20 @@ async function write(client: Client, written: string, text: string[]): Promise<v
       if (text.length > 0) await file.write(`${text.join(' ')}\n`);
       else for await (const chunk of process.stdin) await file.write(chunk as Buffer);
       await file.finish();
+    } catch (error) {
+      throw pointed(error, path);
     } finally {
       await file.close();
     }
   });
+}
+
+/** What is wrong with the lines of a zone its /net's log says. */
+function pointed(error: unknown, path: string): unknown {
+  const [, netdir] = /^(|.*\/)zone\/[^/]+$/.exec(path) ?? [];
+  if (netdir !== undefined && error instanceof NinepError && error.text === 'syntax error') {
+    const log = netdir === '' ? '' : ` ${netdir}log`;
+    error.detail = `${error.text}; line, column and reason are in the log: slashnet log${log}`;
+  }
+  return error;
 }

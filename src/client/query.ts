@@ -37,7 +37,7 @@ export async function ask(
   const file = await client.open(path, 'rw', { signal }).catch((error: unknown) => {
     // Not to be taken for an answer.
     if (error instanceof NinepError && error.code === 'ENOENT')
-      error.detail = `${error.text}: ${path}; this server has none to ask`;
+      error.detail = `${error.text}: ${path}; there is none to ask`;
     throw error;
   });
   try {

@@ -86,7 +86,7 @@ describe('the command line', () => {
       const { code, stderr } = await run([name, '--at', 'unix!/nonexistent/sock', ...args]);
       assert.equal(
         stderr,
-        'slashnet: no server at unix!/nonexistent/sock; start one: slashnet serve --listen unix!/nonexistent/sock\n',
+        "slashnet: no server at unix!/nonexistent/sock; start one: slashnet serve --listen 'unix!/nonexistent/sock'\n",
       );
       assert.equal(code, 1);
     });
@@ -95,7 +95,10 @@ describe('the command line', () => {
   it('looks for the server in XDG_RUNTIME_DIR', async function () {
     if (process.getuid!() === 0) this.skip();
     const { stderr } = await run(['ls'], '', { XDG_RUNTIME_DIR: '/tmp' });
-    assert.equal(stderr, 'slashnet: no server at unix!/tmp/slashnet.sock; start one: slashnet serve\n');
+    assert.equal(
+      stderr,
+      'slashnet: no server at unix!/tmp/slashnet.sock; start one: slashnet serve, or name another: --at unix!PATH\n',
+    );
   });
 });
 

@@ -212,6 +212,31 @@ describe('slashnet serve --policy', function () {
   });
 });
 
+describe('slashnet write', () => {
+  it('tells where to look for what is wrong with the lines of a zone', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'slashnet-'));
+    const at = ['--at', `unix!${dir}/sock`];
+    const server = new Process(['serve', '--listen', `unix!${dir}/sock`]);
+    await server.until('stderr', /listening/);
+    try {
+      const { code, stderr } = await run(['write', ...at, '/net/zone/lan', 'connect tcp!10.0.0.5!0']);
+      assert.deepEqual(
+        [code, stderr],
+        [
+          1,
+          'slashnet: write /net/zone/lan: syntax error; line, column and reason are in the log: slashnet log\n',
+        ],
+      );
+      const { stdout } = await run(['log', ...at]);
+      assert.match(stdout, /verb=zone zone=lan verdict=refused reason="line 1, column 22: port 0 is no port/);
+    } finally {
+      server.child.kill('SIGTERM');
+      await server.ended;
+      rmSync(dir, { recursive: true });
+    }
+  });
+});
+
 describe('slashnet explain', () => {
   it('answers of others, and in a view', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'slashnet-'));
@@ -236,6 +261,10 @@ describe('slashnet explain', () => {
       assert.match(await explain('resolve', 'example.test'), /^(yes|no): /);
       await client.chmod('tcp/clone', 0o600);
       assert.match(await explain('--user', 'nobody', 'tcp!127.0.0.1!80'), /^no: nobody needs /);
+      assert.match(
+        await explain('--user', 'none', 'tcp!127.0.0.1!80'),
+        /^no: none needs .* on tcp\/clone, mode 0600, .*; to allow: chmod o\+rw \/net\/tcp\/clone$/m,
+      );
       const { code, stdout, stderr } = await run(['explain', '--at', at, '--user', 'no-such', 'tcp!x!1']);
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /unknown user/);
