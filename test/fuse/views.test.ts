@@ -9,6 +9,7 @@ import { ALICE, BOB, GLENDA, people } from '../support/callers.ts';
 import type { FuseFixture } from '../support/fixture.ts';
 import { Lines } from './namespace.ts';
 import { shellAs, withRealUsers, type Outcome } from '../support/realusers.ts';
+import { assertPrinted, scriptOf, transcriptOf } from '../support/transcript.ts';
 
 /** Runs `script` where view $v is what there is of the tree, as its maker's process would be. */
 const sandboxed = (script: string): string =>
@@ -17,7 +18,7 @@ const sandboxed = (script: string): string =>
 
 /** A script that makes a view, with these messages, and has its number in $v and its ctl as descriptor 9. */
 const making = (...messages: string[]): string =>
-  `exec 9<>view/clone; read -r v <&9; ${messages.map(message => `echo '${message}' >&9`).join('; ')};`;
+  `exec 9<>view/clone; read -r v <&9; ${messages.map(message => `echo '${message}' >&9; `).join('')}`;
 
 const dials = (address: string): string =>
   `exec 3<>tcp/clone; read -r n <&3; echo "connect ${address}" >&3 && cat tcp/$n/status`;
@@ -70,6 +71,35 @@ withRealUsers('a view bound over the tree', t => {
     assert.equal(stdout.match(/Established/g)!.length, 1);
     // As dash says it of EACCES.
     assert.match(stderr, /I\/O error/);
+  });
+
+  it('is what docs/views.md shows', async () => {
+    const [remote, other] = [await t.remote(), await t.remote()];
+    const page = new URL('../../docs/views.md', import.meta.url);
+    const there = (text: string): string =>
+      text
+        .replace(/\/net(?=[/;])/g, t.inside.dir)
+        .replaceAll('192.0.2.7!80', remote.address)
+        .replaceAll('192.0.2.8!80', other.address);
+    const commands = transcriptOf(page, ['Learning']).map(({ command, printed }) => ({
+      command: there(command),
+      printed: there(printed),
+    }));
+    const { stdout } = await shellAs(t, ALICE, `exec 2>&1\n${scriptOf(commands)}`);
+    assertPrinted(commands, stdout);
+  });
+
+  it('is told by another what it learned, as docs/views.md shows', async () => {
+    const remote = await t.remote();
+    const [told] = transcriptOf(new URL('../../docs/views.md', import.meta.url)).slice(-1);
+    const learning = `${making('learn')} (cd view/$v; exec 9>&-; exec 3<>dial/tcp!${remote.address}); `;
+    const telling = told!.command.replaceAll('/net/', './').replaceAll('$v', '$learned');
+    const script = `${learning}exec 8>&9; learned=$v; ${making()} ${telling}; cat view/$v/zone/allowed`;
+    assert.deepEqual(await shellAs(t, ALICE, script), {
+      code: 0,
+      stdout: `connect tcp!${remote.address}\n`,
+      stderr: '',
+    });
   });
 
   for (const [who, name] of [

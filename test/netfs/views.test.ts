@@ -535,6 +535,11 @@ forEachDoorAndUser('a view', (t, by) => {
     await t.client.chmod('dns', 0o600);
     for (const at of [dir, inner.dir]) {
       await t.refuses(tell(by.bob, at, 'connect far.example!80'), ...DENIED);
+      // Of why her dns is closed to her they are told nothing.
+      assert.equal(
+        await ask(by.bob, `${at}/explain`, 'tcp!far.example!80'),
+        `no: ${at === dir ? 'alice' : 'bob'}, who made the view, may not use names outside it`,
+      );
       await assert.rejects(ask(by.bob, `${at}/dns`, 'far.example ip'), isRefusal);
       await assert.rejects(ask(by.bob, `${at}/cs`, 'tcp!far.example!80'), isRefusal);
     }

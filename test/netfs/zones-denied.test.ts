@@ -63,7 +63,7 @@ withZones(
       await t.client.chmod('zone/lan', 0o751);
       assert.equal(
         await explained(by.alice, 'tcp!10.0.0.5!22'),
-        'yes: alice may connect tcp!10.0.0.5!22: zone lan',
+        'yes: alice may connect to tcp!10.0.0.5!22: zone lan',
       );
     });
 
@@ -342,7 +342,7 @@ inProcess(
       await t.client.chmod('tcp/clone', 0o600);
       assert.match(
         await explained(alice, 'tcp!192.0.2.1!80'),
-        /^no: alice needs read and write permission on tcp\/clone/,
+        /^no: alice needs read and write permission on tcp\/clone, mode 0600, owner glenda, group glenda; to allow: chmod o\+rw \/net\/tcp\/clone$/,
       );
       await t.client.chmod('tcp/clone', 0o666);
       await t.client.chmod('tcp', 0o750);
@@ -362,6 +362,13 @@ inProcess(
 );
 
 // ---- the page -------------------------------------------------------------------------------------
+
+/** The first block of commands behind some words of a page. */
+function blockAfter(page: string, words: string): string {
+  const [, block] = /^```\n(.*?)\n```$/ms.exec(page.slice(page.indexOf(words))) ?? [];
+  assert.notEqual(block, undefined, words);
+  return block!;
+}
 
 withRealUsers(
   'docs/zones.md',
@@ -409,6 +416,33 @@ withRealUsers(
         ],
       },
     ];
+
+    it('makes, opens, adds to, removes and replaces a zone, by the commands as they stand', async () => {
+      await shellAs(t, GLENDA, "echo 'connect tcp!new.example!80' >zone/new");
+      const commands = blockAfter(page, '## Making and editing').replaceAll('/net/', './').split('\n');
+      const upToReplacing = commands.slice(0, -1).join('\n');
+      const states = `${upToReplacing}\nstat -c %a zone/github; cat zone/github\n${commands.at(-1)}`;
+      assert.deepEqual(await shellAs(t, GLENDA, `${states}\ncat zone/github; ls zone`), {
+        code: 0,
+        stdout:
+          '701\nconnect tcp!github.com!443\nconnect tcp!gitlab.com!443\nconnect tcp!new.example!80\nall\ngithub\n',
+        stderr: '',
+      });
+    });
+
+    it('adds to what was read, and to nothing else', async () => {
+      const script = blockAfter(page, 'A shell cannot seek').replaceAll('/net/', './');
+      const other = "echo 'connect tcp!other.example!1' >>zone/github";
+      await shellAs(t, GLENDA, "echo 'connect tcp!github.com!443' >zone/github");
+      const first = await shellAs(t, GLENDA, `${script}\ncat zone/github`);
+      assert.equal(first.stdout, 'connect tcp!github.com!443\nconnect tcp!gitlab.com!443\n');
+      assert.equal(first.stderr, '');
+      await shellAs(t, GLENDA, "echo 'connect tcp!github.com!443' >zone/github");
+      const second = await shellAs(t, GLENDA, `${script.replace('|| ', `|| ${other}; `)}\ncat zone/github`);
+      assert.equal(second.stdout, 'connect tcp!github.com!443\nconnect tcp!other.example!1\n');
+      // As dash says it of ESTALE.
+      assert.match(second.stderr, /I\/O error/);
+    });
 
     it('has an example for each of what is tried here', () => assert.equal(scripts.length, LETS.length));
 
