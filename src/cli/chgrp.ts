@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { numberOrName } from './chown.ts';
 import { eachPath } from './each.ts';
+import { NinepError } from '../client/index.ts';
 import { clientCommand, withClient, type SessionOptions } from './session.ts';
 
 export function register(program: Command): void {
@@ -16,7 +17,13 @@ Examples:
     )
     .action((group: string, paths: string[], options: SessionOptions) =>
       withClient(options, client =>
-        eachPath('chgrp', paths, path => client.chown(path, { gid: numberOrName(group) })),
+        eachPath('chgrp', paths, path => client.chown(path, { gid: numberOrName(group) }).catch(asOfGroup)),
       ),
     );
+}
+
+/** 9P has one error for users and groups. */
+function asOfGroup(error: unknown): never {
+  if (error instanceof NinepError && error.text === 'unknown user') error.detail = 'unknown group';
+  throw error;
 }

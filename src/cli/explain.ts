@@ -21,7 +21,10 @@ export function register(program: Command): void {
     .usage('[options] [verb] <destination>')
     .argument('<destination>', 'PROTOCOL!HOST!PORT, of resolve a name')
     .argument('[destination]', `behind a verb: ${VERBS.join(', ')} (default: connect)`)
-    .option('--user <name>', 'somebody else, or none: who comes by TCP; only who governs the /net may ask')
+    .option(
+      '--user <name>',
+      "somebody else, or none, as who comes by TCP: the server's owner may ask, of a view its maker, too",
+    )
     .option('--in <view>', "in a view, 'view/3', and not in the /net around it")
     .addHelpText(
       'after',

@@ -295,7 +295,7 @@ describe('the commands', () => {
       stderr: '',
     });
     const { code, stderr } = await run(at('chgrp', 'no-such-group', 'tcp/clone'));
-    assert.deepEqual([code, stderr], [1, 'slashnet: chgrp tcp/clone: unknown user\n']);
+    assert.deepEqual([code, stderr], [1, 'slashnet: chgrp tcp/clone: unknown group\n']);
   });
 
   it('chmod ends with 1 when the server refuses', async () => {

@@ -1,7 +1,7 @@
 /** slashnet policy, as its users run it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostUsers } from '../../src/host/users.ts';
@@ -48,6 +48,20 @@ describe('slashnet policy check', () => {
       `${dir}/more.zone:2:1: 'bad' is no verb; write connect, announce, accept or resolve`,
       '',
     ]);
+  });
+
+  it('prints what docs/policy-file.md shows', async () => {
+    const page = readFileSync(new URL('../../docs/policy-file.md', import.meta.url), 'utf8');
+    const [, shown] = /^\$ slashnet policy check policy.yaml\n(.*?)```$/ms.exec(page)!;
+    writeFileSync(join(dir, 'github.zone'), 'connect tcp!example.com\n');
+    const lines = ['files:', '  cs: {}', '  tcp/clone: { mode: 0660 }', 'zones:', '  lan:', '    lines: |'];
+    lines.push('      connect tcp!10.0.0.0/8!22', '  github:', '    ower: root', '    lines: |');
+    writeFileSync(
+      path,
+      [...lines, '       conect tcp!github.com!22', '    include: github.zone', ''].join('\n'),
+    );
+    const { stderr } = await run(['policy', 'check', path]);
+    assert.equal(stderr.replaceAll(path, 'policy.yaml').replaceAll(dir, '/etc/slashnet'), shown);
   });
 
   it('does not wait for a FIFO, and tells of a file that is not there', async () => {
