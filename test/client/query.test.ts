@@ -152,7 +152,7 @@ for (const dialect of DIALECTS) {
         lookup(client, 'example.org'),
         (error: unknown) =>
           error instanceof NinepError &&
-          /^file does not exist: dns; this server has none/.test(error.detail!),
+          /^file does not exist: dns; there is none to ask/.test(error.detail!),
       );
     });
   });
