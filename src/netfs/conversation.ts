@@ -20,6 +20,23 @@ export const CONVERSATION_MODE = 0o600;
 /** The least port that any user of a host may bind (ip_unprivileged_port_start, ip(7)). */
 const UNPRIVILEGED = 1024;
 
+/** What a connect asks of its own end: to be bound there, or, with `!r`, to some port below 1024. */
+export interface NearEnd {
+  readonly local: Endpoint | undefined;
+  readonly reserved: boolean;
+}
+
+/**
+ * A port below 1024 says who is behind it, to those who believe so: to connect from one needs what it would
+ * need to announce it. With `!r` the host picks one. Undefined where nothing is needed.
+ */
+export function nearAttempt(protocol: string, { local, reserved }: NearEnd): Attempt | undefined {
+  const { ip, port } = local ?? UNSET;
+  if (!reserved && (port === 0 || port >= UNPRIVILEGED)) return undefined;
+  const at = { ip, port: reserved ? 0 : port };
+  return { verb: 'announce', protocol, dest: `${protocol}!${formatEndpoint(at)}`, ...at };
+}
+
 export abstract class Conversation implements Holder {
   /** Handle.datagrams of data. */
   readonly datagrams: boolean = false;
@@ -72,21 +89,10 @@ export abstract class Conversation implements Holder {
     return this.pass;
   }
 
-  /**
-   * A port below 1024 says who is behind it, to those who believe so: to connect from one needs what it would
-   * need to announce it. With `!r` the host picks one.
-   */
-  protected mustHaveLocal(
-    gate: Gate,
-    { local, reserved }: { readonly local: Endpoint | undefined; readonly reserved: boolean },
-    caller: Caller,
-  ): void {
-    const { ip, port } = local ?? UNSET;
-    if (!reserved && (port === 0 || port >= UNPRIVILEGED)) return;
-    const at = { ip, port: reserved ? 0 : port };
-    const { name: protocol } = this.keeper;
-    const dest = `${protocol}!${formatEndpoint(at)}`;
-    gate.demand({ verb: 'announce', protocol, dest, ...at }, caller, this.place);
+  /** Eperm for who may not connect from there. */
+  protected mustHaveLocal(gate: Gate, near: NearEnd, caller: Caller): void {
+    const attempt = nearAttempt(this.keeper.name, near);
+    if (attempt !== undefined) gate.demand(attempt, caller, this.place);
   }
 
   /** What was allowed is not any more: everything ends at once, and `err` says why. */

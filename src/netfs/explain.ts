@@ -4,6 +4,7 @@
  * it answers only who governs the /net.
  */
 import { formatEndpoint, parseDestination, parseLocal, type Endpoint } from './address.ts';
+import { nearAttempt } from './conversation.ts';
 import { destOf } from './ctlargs.ts';
 import { canonicalName, zoneKey } from './domain.ts';
 import { FsError } from './error.ts';
@@ -15,7 +16,9 @@ import { DIRECTORIES, ROOT_FILES } from './qid.ts';
 import { QueryFile } from './query.ts';
 import { shownLine, VERBS as DOING } from './refusal.ts';
 import type { View } from './view.ts';
+import type { ZoneFile } from './zone.ts';
 import { sameCaller, unauthenticated, type Caller } from '../policy/identity.ts';
+import type { Ruling } from '../policy/judge.ts';
 
 export interface Explained {
   readonly view: View;
@@ -95,7 +98,7 @@ async function attemptsOf(
   where: string,
   about: Explained,
   subject: Caller,
-  { signal }: Req,
+  { signal, caller }: Req,
 ): Promise<readonly Attempt[]> {
   if (verb !== 'connect') {
     const local = parseLocal(where, protocol);
@@ -103,6 +106,8 @@ async function attemptsOf(
   }
   const to = parseDestination(where, protocol);
   const { host, port } = to;
+  const near = nearAttempt(protocol, { local: undefined, reserved: to.reserved });
+  if (near !== undefined) mustBeAllowed(near, about.view, subject, caller);
   const found: readonly Destination[] =
     typeof host === 'string'
       ? await about.view.lookups.destinations(host, subject, signal, 'nothing')
@@ -139,13 +144,16 @@ async function oneAllowed(
   if (verb === 'connect' && (await isOwnListener(attempt))) {
     throw new FsError('Eperm', `${at} is where this server itself listens`);
   }
-  const { ruling } = view.gate.rule(attempt, subject);
-  if (!ruling.verdict.allowed) {
-    throw new FsError('Eperm', view.gate.sentence(ruling, wanted(attempt), subject, reader));
-  }
+  const ruling = mustBeAllowed(attempt, view, subject, reader);
   const zone = ruling.verdict.zone === undefined ? 'learning' : `zone ${ruling.verdict.zone.name}`;
   const shown = dest.includes(at) ? '' : ` (${at})`;
   return `${subject.name} may ${DOING[verb]} ${dest}${shown}: ${zone} ${shownLine(ruling, reader)}`.trimEnd();
+}
+
+function mustBeAllowed(attempt: Attempt, { gate }: View, subject: Caller, reader: Caller): Ruling<ZoneFile> {
+  const { ruling } = gate.rule(attempt, subject);
+  if (ruling.verdict.allowed) return ruling;
+  throw new FsError('Eperm', gate.sentence(ruling, wanted(attempt), subject, reader));
 }
 
 function resolved(name: string, { view }: Explained, subject: Caller, { caller }: Req): string {

@@ -42,6 +42,17 @@ async function reaches(t: Fixture, client: Tree, destination: string, protocol: 
   }
 }
 
+/** The first answer to a question. */
+async function asks(client: Tree, file: 'cs' | 'dns' | 'explain', question: string): Promise<string> {
+  const opened = await client.open(file, 'rw');
+  try {
+    await opened.write(question, 0);
+    return (await opened.read(1000, 0)).toString();
+  } finally {
+    await opened.close();
+  }
+}
+
 withZones('where a dial goes', (t, by) => {
   it('is nowhere without a line, for nobody, the owner neither', async () => {
     const remote = await t.remote();
@@ -228,6 +239,16 @@ withZones('a port below 1024 at the near end of a connect', (t, by) => {
     }
   });
 
+  it('is asked for by explain, too, where a destination names it', async () => {
+    const remote = await t.remote();
+    await zone(t, 'a', ['connect *!127.0.0.1!*']);
+    const dest = `tcp!${remote.address}!r`;
+    assert.match(await asks(by.alice, 'explain', dest), /^no: alice may not announce tcp!::!0/);
+    await t.refuses(by.alice.open(`dial/${dest}`, 'rw'), ...DENIED);
+    await zone(t, 'b', ['announce tcp!*!*']);
+    assert.match(await asks(by.alice, 'explain', dest), /^yes: /);
+  });
+
   it('is nothing special where it is 1024 or above', async () => {
     const remote = await t.remote();
     await zone(t, 'a', ['connect *!127.0.0.1!*']);
@@ -312,15 +333,6 @@ let clock = 0;
 withZones(
   'a name',
   (t, by) => {
-    const asks = async (client: Tree, file: 'cs' | 'dns' | 'explain', question: string): Promise<string> => {
-      const opened = await client.open(file, 'rw');
-      try {
-        await opened.write(question, 0);
-        return (await opened.read(1000, 0)).toString();
-      } finally {
-        await opened.close();
-      }
-    };
     const denied = (promise: Promise<unknown>): Promise<void> => t.refuses(promise, ...DENIED);
 
     it('may be dialled where a line has it, in any case, with a final dot, or short for it', async () => {
